@@ -1,0 +1,17 @@
+"""Time comes in through here, so that tests own it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def now() -> datetime:
+    """The present, in UTC."""
+    return datetime.now(UTC)
+
+
+def wire_time(moment: datetime | None) -> str | None:
+    """ISO 8601 in UTC with a `Z`, as JupyterHub's clients parse it (RFC 3339, section 5.6)."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"

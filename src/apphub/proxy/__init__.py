@@ -1,0 +1,1 @@
+"""The data plane: which path goes to which server."""

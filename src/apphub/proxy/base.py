@@ -1,0 +1,60 @@
+"""What a data plane is told: routes, each a path prefix and an address.
+
+Routes are derived from rows and published whenever they differ; nothing here is a truth of
+its own. A scope is the unit of change: all routes below `/user/{name}/` or
+`/services/{name}/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from apphub.kit.addresses import Address
+
+#: The routes of one scope, longest prefix first.
+Scope = tuple["Route", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Requests whose raw path begins with `prefix` go to `target`."""
+
+    #: Percent-encoded as it stands in requests, below the base URL, with a slash at both ends.
+    prefix: str
+    target: Address
+
+
+def scope_of(prefix: str) -> str:
+    """`user/ada` for `/user/ada/lab/`: the name of the scope a route belongs to."""
+    return "/".join(prefix.strip("/").split("/")[:2])
+
+
+def by_scope(routes: Iterable[Route]) -> dict[str, Scope]:
+    """Routes grouped by scope, longest prefix first, so that a named server wins over the default one."""
+    grouped: dict[str, list[Route]] = {}
+    for route in routes:
+        grouped.setdefault(scope_of(route.prefix), []).append(route)
+    return {
+        name: tuple(sorted(scope, key=lambda route: (-len(route.prefix), route.prefix)))
+        for name, scope in grouped.items()
+    }
+
+
+class DataPlane(Protocol):
+    """Publishes scopes to every edge that is connected."""
+
+    async def start(self, table: Mapping[str, Scope]) -> None:
+        """Begin with the whole table; edges that already hold it are sent only differences."""
+        ...
+
+    async def publish(self, changes: Mapping[str, Scope]) -> bool:
+        """Make these scopes so (an empty scope is withdrawn).
+
+        Returns True once every connected edge has acknowledged, False when that took too long,
+        one refused, or none is connected.
+        """
+        ...
+
+    async def close(self) -> None: ...
