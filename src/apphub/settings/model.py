@@ -249,7 +249,9 @@ class Timeouts(Section):
         default=timedelta(seconds=10), description="A stop request waits this long before it answers 202."
     )
     stop: Duration = Field(default=timedelta(seconds=10), description="From SIGTERM to SIGKILL.")
-    poll: Duration = Field(default=timedelta(seconds=30), description="Between two looks at a running server.")
+    poll: Duration = Field(
+        default=timedelta(seconds=30), description="Between two looks at a running server."
+    )
 
 
 class Tokens(Section):
@@ -259,7 +261,9 @@ class Tokens(Section):
         default=timedelta(hours=12), description="Tokens traded for a name and password."
     )
     maximum_life: Duration | None = Field(default=None, description="Longest life a new token may have.")
-    oauth_life: Duration = Field(default=timedelta(days=14), description="Access tokens of apps and services.")
+    oauth_life: Duration = Field(
+        default=timedelta(days=14), description="Access tokens of apps and services."
+    )
 
 
 class Processes(Section):
@@ -306,7 +310,10 @@ class Settings(Section):
     base_url: str = Field(default="/", description="Path below which everything is served, e.g. /apps/.")
     tls: TLS | None = None
     trusted_proxies: int = Field(
-        default=0, ge=0, le=10, description="Proxies in front of the public port whose X-Forwarded-For counts."
+        default=0,
+        ge=0,
+        le=10,
+        description="Proxies in front of the public port whose X-Forwarded-For counts.",
     )
     apps_domain: str | None = Field(default=None, description="Reserved; must be empty for now.")
     data_dir: Path = Field(default=Path("apphub-data"), description="Everything the hub keeps on disk.")
@@ -364,7 +371,9 @@ class Settings(Section):
             ("services", [service.name for service in self.services]),
             ("roles", [role.name for role in self.roles]),
         ):
-            problems += [f"{what}: {name!r} appears twice" for name in {n for n in names if names.count(n) > 1}]
+            problems += [
+                f"{what}: {name!r} appears twice" for name in {n for n in names if names.count(n) > 1}
+            ]
         if sum(profile.default for profile in profiles) > 1:
             problems.append("profiles: only one may be the default")
         return problems

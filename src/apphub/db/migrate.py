@@ -1,0 +1,115 @@
+"""Bring the tables up to date, with Alembic, when a hub starts.
+
+Migrations only expand: they add tables and columns that older code may ignore, so that hubs
+of two releases can run on one database. Each says (`OLDEST`) which code can still run on it;
+a hub that is older than that refuses to start. Replicas that start together take turns by a
+lock of the database's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+
+from apphub import __version__
+from apphub.db.engine import DatabaseUnusable
+
+#: Number of the advisory lock that migrating replicas take on PostgreSQL.
+LOCK = 4_817_220_931
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    return config
+
+
+def _parts(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
+
+
+def _stamped(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(sa.text("select version_num from alembic_version")).scalar()
+
+
+def _check_oldest(connection: sa.Connection) -> None:
+    """Refuse a database that a newer release has changed beyond this one."""
+    if not sa.inspect(connection).has_table("schema_info"):
+        return
+    oldest = connection.execute(sa.text("select oldest from schema_info")).scalar()
+    if oldest and _parts(oldest) > _parts(__version__):
+        raise DatabaseUnusable(
+            f"The database needs apphub {oldest} or newer; this is {__version__}.",
+            "Start the newer release, or restore the copy made before the upgrade.",
+        )
+
+
+def _upgrade(connection: sa.Connection) -> None:
+    _check_oldest(connection)
+    script = ScriptDirectory.from_config(_config())
+    head = script.get_current_head()
+    stamped = _stamped(connection)
+    if stamped == head:
+        return
+    if stamped is not None and stamped not in {revision.revision for revision in script.walk_revisions()}:
+        return  # a newer release has expanded it, and said (`_check_oldest`) that this one can go on
+    config = _config()
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise DatabaseUnusable(f"The database could not be brought up to date: {error}.") from error
+    _note_oldest(connection, script)
+
+
+def _note_oldest(connection: sa.Connection, script: ScriptDirectory) -> None:
+    newest = max((str(revision.module.OLDEST) for revision in script.walk_revisions()), key=_parts)
+    connection.execute(sa.text("create table if not exists schema_info (oldest text not null)"))
+    connection.execute(sa.text("delete from schema_info"))
+    connection.execute(sa.text("insert into schema_info (oldest) values (:oldest)"), {"oldest": newest})
+
+
+def _upgrade_sqlite(url: str) -> None:
+    engine = sa.create_engine(url, connect_args={"timeout": 30})
+    try:
+        with engine.begin() as connection:
+            _upgrade(connection)
+    except sa.exc.DBAPIError as error:
+        raise DatabaseUnusable(
+            f"The database {url.partition(':///')[2]} cannot be used: {error.orig}.",
+            "Look at its owner, mode and disk.",
+        ) from error
+    finally:
+        engine.dispose()
+
+
+async def _upgrade_postgres(url: str) -> None:
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    engine = create_async_engine(url)
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
+            await connection.run_sync(_upgrade)
+    except (OSError, sa.exc.DBAPIError) as error:
+        cause: Any = getattr(error, "orig", error)
+        raise DatabaseUnusable(f"The database cannot be used: {cause}.", "Look at its URL.") from error
+    finally:
+        await engine.dispose()
+
+
+async def upgrade(url: str) -> None:
+    """Bring the database at this SQLAlchemy URL up to date. Raises `DatabaseUnusable` in words."""
+    if url.startswith("sqlite"):
+        await asyncio.to_thread(_upgrade_sqlite, url)
+    else:
+        await _upgrade_postgres(url)

@@ -1,0 +1,329 @@
+"""The first tables."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from apphub.db.types import Id, Json, Moment
+
+revision = "0001"
+down_revision = None
+
+#: The oldest release that can run on the database once this has been applied.
+OLDEST = "0.1.0"
+
+
+def upgrade() -> None:
+    op.create_table(
+        "audit",
+        sa.Column("id", Id, autoincrement=True, nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("behalf", sa.Text(), nullable=True),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("before", Json, nullable=True),
+        sa.Column("after", Json, nullable=True),
+        sa.Column("address", sa.Text(), nullable=True),
+        sa.Column("request_id", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("audit", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_audit_at"), ["at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_audit_target"), ["target"], unique=False)
+
+    op.create_table(
+        "groups",
+        sa.Column("id", Id, autoincrement=True, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("properties", Json, nullable=False),
+        sa.Column("source", sa.Text(), server_default="api", nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_groups")),
+        sa.UniqueConstraint("name", name=op.f("uq_groups_name")),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "hub",
+        sa.Column("hub_id", sa.Text(), nullable=False),
+        sa.Column("created", Moment(), nullable=False),
+        sa.Column("setup_digest", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("hub_id", name=op.f("pk_hub")),
+    )
+    op.create_table(
+        "login_failures",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("until", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_login_failures")),
+    )
+    with op.batch_alter_table("login_failures", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_login_failures_until"), ["until"], unique=False)
+
+    op.create_table(
+        "roles",
+        sa.Column("id", Id, autoincrement=True, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), server_default="", nullable=False),
+        sa.Column("scopes", Json, nullable=False),
+        sa.Column("source", sa.Text(), server_default="api", nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_roles")),
+        sa.UniqueConstraint("name", name=op.f("uq_roles_name")),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "services",
+        sa.Column("id", Id, autoincrement=True, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("admin", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("url", sa.Text(), nullable=True),
+        sa.Column("info", Json, nullable=False),
+        sa.Column("display", sa.Boolean(), server_default=sa.text("1"), nullable=False),
+        sa.Column("source", sa.Text(), server_default="api", nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_services")),
+        sa.UniqueConstraint("name", name=op.f("uq_services_name")),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "users",
+        sa.Column("id", Id, autoincrement=True, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("issuer", sa.Text(), nullable=True),
+        sa.Column("subject", sa.Text(), nullable=True),
+        sa.Column("admin", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("password", sa.Text(), nullable=True),
+        sa.Column("created", Moment(), nullable=False),
+        sa.Column("last_activity", Moment(), nullable=True),
+        sa.Column("info", Json, nullable=True),
+        sa.Column("source", sa.Text(), server_default="api", nullable=False),
+        sa.Column("deleted", Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
+        sa.UniqueConstraint("issuer", "subject", name=op.f("uq_users_issuer_subject")),
+        sa.UniqueConstraint("name", name=op.f("uq_users_name")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("users", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_users_last_activity"), ["last_activity"], unique=False)
+
+    op.create_table(
+        "holders",
+        sa.Column("id", Id, autoincrement=True, nullable=False),
+        sa.Column("role_id", Id, nullable=False),
+        sa.Column("user_id", Id, nullable=True),
+        sa.Column("group_id", Id, nullable=True),
+        sa.Column("service_id", Id, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["group_id"], ["groups.id"], name=op.f("fk_holders_group_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["role_id"], ["roles.id"], name=op.f("fk_holders_role_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["service_id"], ["services.id"], name=op.f("fk_holders_service_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_holders_user_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_holders")),
+        sa.UniqueConstraint(
+            "role_id",
+            "user_id",
+            "group_id",
+            "service_id",
+            name=op.f("uq_holders_role_id_user_id_group_id_service_id"),
+        ),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("holders", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_holders_group_id"), ["group_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_holders_role_id"), ["role_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_holders_service_id"), ["service_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_holders_user_id"), ["user_id"], unique=False)
+
+    op.create_table(
+        "memberships",
+        sa.Column("group_id", Id, nullable=False),
+        sa.Column("user_id", Id, nullable=False),
+        sa.Column("source", sa.Text(), server_default="api", nullable=False),
+        sa.ForeignKeyConstraint(
+            ["group_id"], ["groups.id"], name=op.f("fk_memberships_group_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_memberships_user_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("group_id", "user_id", name=op.f("pk_memberships")),
+    )
+    with op.batch_alter_table("memberships", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_memberships_user_id"), ["user_id"], unique=False)
+
+    op.create_table(
+        "servers",
+        sa.Column("id", Id, autoincrement=True, nullable=False),
+        sa.Column("user_id", Id, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("display_name", sa.Text(), server_default="", nullable=False),
+        sa.Column("created", Moment(), nullable=False),
+        sa.Column("wanted", sa.Text(), server_default="stopped", nullable=False),
+        sa.Column("attempt", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("options", Json, nullable=True),
+        sa.Column("spec", Json, nullable=True),
+        sa.Column("requested", Moment(), nullable=True),
+        sa.Column("phase", sa.Text(), server_default="stopped", nullable=False),
+        sa.Column("phase_attempt", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("admitted", Moment(), nullable=True),
+        sa.Column("started", Moment(), nullable=True),
+        sa.Column("place", sa.Text(), nullable=True),
+        sa.Column("ip", sa.Text(), nullable=True),
+        sa.Column("port", sa.Integer(), nullable=True),
+        sa.Column("due", Moment(), nullable=True),
+        sa.Column("lease", sa.Text(), nullable=True),
+        sa.Column("lease_until", Moment(), nullable=True),
+        sa.Column("routed_attempt", sa.Integer(), nullable=True),
+        sa.Column("last_activity", Moment(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_servers_user_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_servers")),
+        sa.UniqueConstraint("place", "port", name=op.f("uq_servers_place_port")),
+        sa.UniqueConstraint("user_id", "name", name=op.f("uq_servers_user_id_name")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("servers", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_servers_due"), ["due"], unique=False)
+        batch_op.create_index("ix_servers_phase", ["phase", "place"], unique=False)
+        batch_op.create_index(batch_op.f("ix_servers_user_id"), ["user_id"], unique=False)
+
+    op.create_table(
+        "sessions",
+        sa.Column("id", Id, autoincrement=True, nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("user_id", Id, nullable=False),
+        sa.Column("created", Moment(), nullable=False),
+        sa.Column("expires", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_sessions_user_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sessions")),
+        sa.UniqueConstraint("digest", name=op.f("uq_sessions_digest")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_sessions_public_id")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("sessions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_sessions_expires"), ["expires"], unique=False)
+        batch_op.create_index(batch_op.f("ix_sessions_user_id"), ["user_id"], unique=False)
+
+    op.create_table(
+        "oauth_clients",
+        sa.Column("id", Id, autoincrement=True, nullable=False),
+        sa.Column("client_id", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), server_default="", nullable=False),
+        sa.Column("redirect_uri", sa.Text(), nullable=False),
+        sa.Column("allowed_scopes", Json, nullable=False),
+        sa.Column("no_confirm", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("service_id", Id, nullable=True),
+        sa.Column("server_id", Id, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["server_id"], ["servers.id"], name=op.f("fk_oauth_clients_server_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["service_id"], ["services.id"], name=op.f("fk_oauth_clients_service_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_oauth_clients")),
+        sa.UniqueConstraint("client_id", name=op.f("uq_oauth_clients_client_id")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("oauth_clients", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_oauth_clients_server_id"), ["server_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_oauth_clients_service_id"), ["service_id"], unique=False)
+
+    op.create_table(
+        "server_events",
+        sa.Column("id", Id, autoincrement=True, nullable=False),
+        sa.Column("server_id", Id, nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.Column("progress", sa.Integer(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["server_id"], ["servers.id"], name=op.f("fk_server_events_server_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_server_events")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("server_events", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_server_events_server_id"), ["server_id"], unique=False)
+
+    op.create_table(
+        "oauth_codes",
+        sa.Column("id", Id, autoincrement=True, nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("client_id", Id, nullable=False),
+        sa.Column("user_id", Id, nullable=False),
+        sa.Column("session_id", Id, nullable=True),
+        sa.Column("redirect_uri", sa.Text(), nullable=False),
+        sa.Column("scopes", Json, nullable=False),
+        sa.Column("challenge", sa.Text(), nullable=True),
+        sa.Column("expires", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["client_id"], ["oauth_clients.id"], name=op.f("fk_oauth_codes_client_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["session_id"], ["sessions.id"], name=op.f("fk_oauth_codes_session_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_oauth_codes_user_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_oauth_codes")),
+        sa.UniqueConstraint("digest", name=op.f("uq_oauth_codes_digest")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("oauth_codes", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_oauth_codes_client_id"), ["client_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_oauth_codes_session_id"), ["session_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_oauth_codes_user_id"), ["user_id"], unique=False)
+
+    op.create_table(
+        "tokens",
+        sa.Column("id", Id, autoincrement=True, nullable=False),
+        sa.Column("scheme", sa.Text(), nullable=False),
+        sa.Column("prefix", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("user_id", Id, nullable=True),
+        sa.Column("service_id", Id, nullable=True),
+        sa.Column("server_id", Id, nullable=True),
+        sa.Column("session_id", Id, nullable=True),
+        sa.Column("client_id", Id, nullable=True),
+        sa.Column("scopes", Json, nullable=False),
+        sa.Column("note", sa.Text(), server_default="", nullable=False),
+        sa.Column("created", Moment(), nullable=False),
+        sa.Column("last_used", Moment(), nullable=True),
+        sa.Column("expires", Moment(), nullable=True),
+        sa.Column("source", sa.Text(), server_default="api", nullable=False),
+        sa.ForeignKeyConstraint(
+            ["client_id"], ["oauth_clients.id"], name=op.f("fk_tokens_client_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["server_id"], ["servers.id"], name=op.f("fk_tokens_server_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["service_id"], ["services.id"], name=op.f("fk_tokens_service_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["session_id"], ["sessions.id"], name=op.f("fk_tokens_session_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_tokens_user_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tokens")),
+        sa.UniqueConstraint("digest", name=op.f("uq_tokens_digest")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("tokens", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_tokens_client_id"), ["client_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_tokens_expires"), ["expires"], unique=False)
+        batch_op.create_index(batch_op.f("ix_tokens_prefix"), ["prefix"], unique=False)
+        batch_op.create_index(batch_op.f("ix_tokens_server_id"), ["server_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_tokens_service_id"), ["service_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_tokens_session_id"), ["session_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_tokens_user_id"), ["user_id"], unique=False)

@@ -1,0 +1,34 @@
+"""Open the database that the settings name, with its tables brought up to date."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from apphub.db.engine import Database, DatabaseUnusable, PostgresDatabase, encode_json
+from apphub.db.migrate import upgrade
+from apphub.db.sqlite import SqliteDatabase
+
+
+async def open_database(url: str | None, data_dir: Path) -> Database:
+    """Open PostgreSQL by its URL, or SQLite in the data folder; tables are brought up to date.
+
+    Raises `DatabaseUnusable` in words.
+    """
+    if url is None or url.startswith("sqlite"):
+        path = data_dir / "hub.sqlite" if url is None else Path(url.partition(":///")[2])
+        await upgrade(f"sqlite:///{path}")
+        return SqliteDatabase(path)
+    if not url.startswith("postgres"):
+        raise DatabaseUnusable(
+            f"The database URL begins with {url.partition(':')[0]!r}.", "Use postgresql://… or leave it out."
+        )
+    address = sa.make_url(url).set(drivername="postgresql+asyncpg")
+    await upgrade(address.render_as_string(hide_password=False))
+    engine = create_async_engine(
+        address, json_serializer=encode_json, json_deserializer=msgspec.json.decode, pool_size=10
+    )
+    return PostgresDatabase(engine)

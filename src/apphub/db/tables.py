@@ -1,0 +1,222 @@
+"""All tables, readable from top to bottom.
+
+Keys never come back (`sqlite_autoincrement`), so a name made of an id never means two
+things. Text that people type is bounded before it gets here. Secrets are only here hashed.
+`source` says who declared a row: `settings` for the file, `api` for everybody else.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from apphub.db.types import Id, Json, Moment
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _table(name: str, *columns: sa.schema.SchemaItem) -> sa.Table:
+    key = sa.Column("id", Id, primary_key=True, autoincrement=True)
+    return sa.Table(name, metadata, key, *columns, sqlite_autoincrement=True)
+
+
+def _of(target: str, name: str, *, nullable: bool = False) -> sa.Column[int]:
+    return sa.Column(
+        name, Id, sa.ForeignKey(f"{target}.id", ondelete="CASCADE"), nullable=nullable, index=True
+    )
+
+
+def _source() -> sa.Column[str]:
+    return sa.Column("source", sa.Text, nullable=False, server_default="api")
+
+
+#: One row: what this hub is. `hub_id` marks its runtime objects.
+hub = sa.Table(
+    "hub",
+    metadata,
+    sa.Column("hub_id", sa.Text, primary_key=True),
+    sa.Column("created", Moment, nullable=False),
+    sa.Column("setup_digest", sa.Text),  # of the one-time set-up link; NULL once there is an admin
+)
+
+users = _table(
+    "users",
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("issuer", sa.Text),  # who vouches for the person, and under which name there:
+    sa.Column("subject", sa.Text),  # an identity is this pair, never an e-mail address
+    sa.Column("admin", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("password", sa.Text),  # argon2id
+    sa.Column("created", Moment, nullable=False),
+    sa.Column("last_activity", Moment, index=True),
+    sa.Column("info", Json),
+    _source(),
+    sa.Column("deleted", Moment),  # going: hidden at once, gone when its last server is
+    sa.UniqueConstraint("issuer", "subject"),
+)
+
+groups = _table(
+    "groups",
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("properties", Json, nullable=False),
+    _source(),
+)
+
+memberships = sa.Table(
+    "memberships",
+    metadata,
+    sa.Column("group_id", Id, sa.ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("user_id", Id, sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True),
+    _source(),
+)
+
+services = _table(
+    "services",
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("admin", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("url", sa.Text),
+    sa.Column("info", Json, nullable=False),
+    sa.Column("display", sa.Boolean, nullable=False, server_default=sa.true()),
+    _source(),
+)
+
+roles = _table(
+    "roles",
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("description", sa.Text, nullable=False, server_default=""),
+    sa.Column("scopes", Json, nullable=False),
+    _source(),
+)
+
+#: Who holds a role, beside what follows by itself (every user holds `user`, an admin `admin`).
+holders = _table(
+    "holders",
+    _of("roles", "role_id"),
+    _of("users", "user_id", nullable=True),
+    _of("groups", "group_id", nullable=True),
+    _of("services", "service_id", nullable=True),
+    sa.UniqueConstraint("role_id", "user_id", "group_id", "service_id"),
+)
+
+sessions = _table(
+    "sessions",
+    sa.Column("digest", sa.Text, nullable=False, unique=True),  # of the sign-in cookie
+    sa.Column("public_id", sa.Text, nullable=False, unique=True),  # jupyterhub-session-id
+    _of("users", "user_id"),
+    sa.Column("created", Moment, nullable=False),
+    sa.Column("expires", Moment, nullable=False, index=True),
+)
+
+servers = _table(
+    "servers",
+    _of("users", "user_id"),
+    sa.Column("name", sa.Text, nullable=False),  # "" is the default server
+    sa.Column("display_name", sa.Text, nullable=False, server_default=""),
+    sa.Column("created", Moment, nullable=False),
+    # what people want; written by actions only
+    sa.Column("wanted", sa.Text, nullable=False, server_default="stopped"),
+    sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("options", Json),  # as they were sent
+    sa.Column("spec", Json),  # profile and options as resolved when it was asked for
+    sa.Column("requested", Moment),
+    # what is; written by the reconciler only
+    sa.Column("phase", sa.Text, nullable=False, server_default="stopped"),
+    sa.Column("phase_attempt", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("reason", sa.Text),
+    sa.Column("admitted", Moment),
+    sa.Column("started", Moment),
+    sa.Column("place", sa.Text),
+    sa.Column("ip", sa.Text),
+    sa.Column("port", sa.Integer),
+    sa.Column("due", Moment, index=True),
+    sa.Column("lease", sa.Text),
+    sa.Column("lease_until", Moment),
+    # which attempt every edge routes to; written by the publisher only
+    sa.Column("routed_attempt", sa.Integer),
+    # seen from outside
+    sa.Column("last_activity", Moment),
+    sa.UniqueConstraint("user_id", "name"),
+    sa.UniqueConstraint("place", "port"),
+    sa.Index("ix_servers_phase", "phase", "place"),
+)
+
+#: What happened on the way, for progress pages: kept for the last attempts of each server.
+server_events = _table(
+    "server_events",
+    _of("servers", "server_id"),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("progress", sa.Integer, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+)
+
+oauth_clients = _table(
+    "oauth_clients",
+    sa.Column("client_id", sa.Text, nullable=False, unique=True),
+    sa.Column("description", sa.Text, nullable=False, server_default=""),
+    sa.Column("redirect_uri", sa.Text, nullable=False),
+    sa.Column("allowed_scopes", Json, nullable=False),
+    sa.Column("no_confirm", sa.Boolean, nullable=False, server_default=sa.false()),
+    _of("services", "service_id", nullable=True),
+    _of("servers", "server_id", nullable=True),
+)
+
+oauth_codes = _table(
+    "oauth_codes",
+    sa.Column("digest", sa.Text, nullable=False, unique=True),
+    _of("oauth_clients", "client_id"),
+    _of("users", "user_id"),
+    _of("sessions", "session_id", nullable=True),
+    sa.Column("redirect_uri", sa.Text, nullable=False),
+    sa.Column("scopes", Json, nullable=False),
+    sa.Column("challenge", sa.Text),  # PKCE, RFC 7636, S256 only
+    sa.Column("expires", Moment, nullable=False),
+)
+
+tokens = _table(
+    "tokens",
+    # how it is hashed, and what finds it: for `sha256` the digest itself is the key; for hashes
+    # taken over from a JupyterHub the first four characters of the token
+    sa.Column("scheme", sa.Text, nullable=False),
+    sa.Column("prefix", sa.Text, nullable=False, index=True),
+    sa.Column("digest", sa.Text, nullable=False, unique=True),
+    _of("users", "user_id", nullable=True),
+    _of("services", "service_id", nullable=True),
+    _of("servers", "server_id", nullable=True),  # a server's own token
+    _of("sessions", "session_id", nullable=True),
+    _of("oauth_clients", "client_id", nullable=True),  # granted to an app by OAuth
+    sa.Column("scopes", Json, nullable=False),
+    sa.Column("note", sa.Text, nullable=False, server_default=""),
+    sa.Column("created", Moment, nullable=False),
+    sa.Column("last_used", Moment),
+    sa.Column("expires", Moment, index=True),
+    _source(),
+)
+
+#: Failed sign-ins in the current window, by account and by address.
+login_failures = sa.Table(
+    "login_failures",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("until", Moment, nullable=False, index=True),
+)
+
+#: Who did what to whom; only ever inserted into, in the transaction of the change itself.
+audit = _table(
+    "audit",
+    sa.Column("at", Moment, nullable=False, index=True),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("behalf", sa.Text),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("target", sa.Text, nullable=False, index=True),
+    sa.Column("before", Json),
+    sa.Column("after", Json),
+    sa.Column("address", sa.Text),
+    sa.Column("request_id", sa.Text),
+)
