@@ -37,7 +37,9 @@ class Tx(ABC):
         self.topics: list[str] = []
 
     @abstractmethod
-    async def execute(self, statement: sa.Executable, parameters: Any = None) -> sa.CursorResult[Any]:
+    async def execute(
+        self, statement: sa.Executable, parameters: Any = None
+    ) -> sa.CursorResult[*tuple[Any, ...]]:
         """Run one statement; its whole result is in memory."""
 
     def changed(self, *topics: str) -> None:
@@ -47,6 +49,9 @@ class Tx(ABC):
 
 class Database(ABC):
     """What the actions hold: reads, writes and news of changes."""
+
+    #: Whether this process is the only one that may use it.
+    exclusive: bool
 
     def __init__(self) -> None:
         self.changes = Changes()
@@ -71,12 +76,16 @@ class _PostgresTx(Tx):
         super().__init__()
         self._connection = connection
 
-    async def execute(self, statement: sa.Executable, parameters: Any = None) -> sa.CursorResult[Any]:
+    async def execute(
+        self, statement: sa.Executable, parameters: Any = None
+    ) -> sa.CursorResult[*tuple[Any, ...]]:
         return await self._connection.execute(statement, parameters)
 
 
 class PostgresDatabase(Database):
     """PostgreSQL by asyncpg; reads in autocommit, writes in transactions."""
+
+    exclusive = False
 
     def __init__(self, engine: AsyncEngine) -> None:
         super().__init__()

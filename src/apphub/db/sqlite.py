@@ -60,7 +60,9 @@ class _SqliteTx(Tx):
         super().__init__()
         self._connection = connection
 
-    async def execute(self, statement: sa.Executable, parameters: Any = None) -> sa.CursorResult[Any]:
+    async def execute(
+        self, statement: sa.Executable, parameters: Any = None
+    ) -> sa.CursorResult[*tuple[Any, ...]]:
         return self._connection.execute(statement, parameters)
 
 
@@ -74,6 +76,8 @@ class _Batch:
 
 class SqliteDatabase(Database):
     """The database file of a hub that is one process."""
+
+    exclusive = True
 
     def __init__(self, path: Path) -> None:
         super().__init__()

@@ -129,7 +129,6 @@ servers = _table(
     sa.Column("phase_attempt", sa.Integer, nullable=False, server_default="0"),
     sa.Column("reason", sa.Text),
     sa.Column("admitted", Moment),
-    sa.Column("started", Moment),
     sa.Column("place", sa.Text),
     sa.Column("ip", sa.Text),
     sa.Column("port", sa.Integer),

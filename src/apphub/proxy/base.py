@@ -45,6 +45,11 @@ def by_scope(routes: Iterable[Route]) -> dict[str, Scope]:
 class DataPlane(Protocol):
     """Publishes scopes to every edge that is connected."""
 
+    @property
+    def edges(self) -> frozenset[str]:
+        """Ids of the edges that are connected."""
+        ...
+
     async def start(self, table: Mapping[str, Scope]) -> None:
         """Begin with the whole table; edges that already hold it are sent only differences."""
         ...

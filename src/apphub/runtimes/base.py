@@ -80,6 +80,8 @@ class Runtime(Protocol):
 
     #: Which host's (or cluster's) objects this driver sees; rows carry it.
     place: str
+    #: Whether `on_exit` tells of every end, so that running objects need not be polled.
+    watches: bool
 
     async def create(self, spec: LaunchSpec) -> Sight:
         """Start it unless it exists. Raises `LaunchFailed` or `AddressTaken`."""
@@ -106,6 +108,10 @@ class Runtime(Protocol):
 
     def on_exit(self, callback: Callable[[Ref], None]) -> None:
         """Call `callback` (on the event loop) as soon as an object ends, where the place can tell."""
+        ...
+
+    async def forget(self, server_id: int) -> None:
+        """Delete what is kept of a server that will never run again, such as its logs."""
         ...
 
     async def close(self) -> None:

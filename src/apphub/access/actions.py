@@ -1,0 +1,291 @@
+"""Turn credentials into actors; make and revoke tokens.
+
+Rights are looked up when they are used, never stored with a token: whoever loses a role or
+group loses what it gave at once, in every token. What has been looked up is remembered until
+anything that decides rights changes (topic `rights`).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from apphub.access import store
+from apphub.access.actor import Actor
+from apphub.access.grants import Grants
+from apphub.access.model import (
+    MayNotCreateTokens,
+    NewToken,
+    NoSuchToken,
+    Owner,
+    Token,
+    TooMuch,
+)
+from apphub.access.scopes import IDENTIFY, check
+from apphub.audit import By, insert_entry
+from apphub.db import Database, Tx
+from apphub.db.changes import RIGHTS
+from apphub.kit import clock, secrets
+
+#: A use is written down at most this often per credential.
+USE_RESOLUTION = timedelta(minutes=1)
+#: Resolved credentials kept in memory.
+REMEMBERED = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A sign-in: what goes into the cookies."""
+
+    id: int
+    secret: str = field(repr=False)
+    public_id: str
+    expires: datetime
+
+
+@dataclass(slots=True)
+class _Seen:
+    version: int
+    actor: Actor
+    noted: datetime
+
+
+def token_actor(credential: store.Credential) -> Actor:
+    """The actor that a valid token makes of its owner: with all their rights, or narrowed to the token's."""
+    owner = credential.owner
+    rights: tuple[Grants, ...] = (owner.grants,)
+    user = owner.name if owner.kind == "user" else None
+    if "inherit" not in credential.scopes:
+        scopes = (*credential.scopes, *(IDENTIFY if user else ()))
+        limit = Grants.of(scopes, user=user, server=credential.server)
+        # What every token may say about its owner needs no right of the owner's.
+        rights = (owner.grants | Grants.of(IDENTIFY, user=user), limit)
+    return Actor(
+        kind=owner.kind,
+        id=owner.id,
+        name=owner.name,
+        admin=owner.admin,
+        groups=owner.groups,
+        rights=rights,
+        token_id=credential.id,
+        session_id=credential.session_id,
+        session_public_id=credential.session_public_id,
+        server_id=credential.server_id,
+        expires=credential.expires,
+    )
+
+
+def owner_actor(owner: Owner) -> Actor:
+    """Somebody with all of their own rights."""
+    return Actor(
+        kind=owner.kind,
+        id=owner.id,
+        name=owner.name,
+        admin=owner.admin,
+        groups=owner.groups,
+        rights=(owner.grants,),
+    )
+
+
+class Access:
+    """Credentials and tokens."""
+
+    def __init__(self, db: Database, *, maximum_life: timedelta | None = None) -> None:
+        self._db = db
+        self._maximum_life = maximum_life
+        self._seen: OrderedDict[str, _Seen] = OrderedDict()
+
+    async def by_token(self, token: str) -> Actor | None:
+        """The actor behind an API token; None for one that is unknown, revoked or expired."""
+        if not 0 < len(token) <= 512:
+            return None
+        key = secrets.digest(token)
+        if (actor := await self._remembered(key)) is not None:
+            return actor
+        version = self._db.changes.version(RIGHTS)
+        async with self._db.read() as tx:
+            credential = await store.find_credential(tx, token)
+        if credential is None or _over(credential.expires):
+            return None
+        actor = token_actor(credential)
+        await self._remember(key, version, actor, credential.last_used)
+        return actor
+
+    async def by_session(self, secret: str) -> Actor | None:
+        """The actor behind a sign-in cookie; None for one that is unknown, ended or expired."""
+        if not 0 < len(secret) <= 512:
+            return None
+        key = secrets.digest(secret)
+        if (actor := await self._remembered(key)) is not None:
+            return actor
+        version = self._db.changes.version(RIGHTS)
+        async with self._db.read() as tx:
+            found = await store.find_session(tx, key)
+        if found is None or _over(found[2]):
+            return None
+        session_id, public_id, expires, last_activity, owner = found
+        actor = replace(
+            owner_actor(owner),
+            session_id=session_id,
+            session_public_id=public_id,
+            expires=expires,
+            by_cookie=True,
+        )
+        await self._remember(key, version, actor, last_activity)
+        return actor
+
+    async def start_session(self, user_id: int, life: timedelta) -> Session:
+        """Note a sign-in."""
+        now = clock.now()
+        secret, public_id = secrets.new_token(), secrets.new_token()[:32]
+        async with self._db.write() as tx:
+            session_id = await store.insert_session(
+                tx,
+                digest=secrets.digest(secret),
+                public_id=public_id,
+                user_id=user_id,
+                now=now,
+                expires=now + life,
+            )
+        return Session(session_id, secret, public_id, now + life)
+
+    async def end_session(self, by: By, session_id: int) -> None:
+        """Sign out: the session and every app token that it granted end."""
+        async with self._db.write() as tx:
+            await store.delete_session(tx, session_id)
+            await insert_entry(tx, by, "session.end", by.actor)
+            tx.changed(RIGHTS)
+
+    async def owner(self, name: str) -> Actor | None:
+        """A person with the rights they hold now."""
+        async with self._db.read() as tx:
+            owner = await store.find_owner(tx, name)
+        return None if owner is None else owner_actor(owner)
+
+    async def create_token(
+        self,
+        actor: Actor,
+        by: By,
+        name: str,
+        *,
+        scopes: Sequence[str] | None,
+        roles: Sequence[str] = (),
+        note: str,
+        life: timedelta | None,
+        now: datetime | None = None,
+    ) -> tuple[Token, str]:
+        """Make a token of a person; the secret is returned here and never again.
+
+        With neither scopes nor roles it may do whatever its owner may (as long as that is not
+        more than the actor may). Raises `TooMuch` for scopes that the owner or the actor does
+        not hold: nobody grants what they don't hold.
+        """
+        now = now or clock.now()
+        secret = secrets.new_token()
+        async with self._db.write() as tx:
+            owner = await store.find_owner(tx, name)
+            if owner is None:
+                raise MayNotCreateTokens(name)
+            wanted = await self._wanted(tx, scopes, roles)
+            given = self._limited(wanted, actor, owner)
+            new = NewToken(
+                secret=secret,
+                user_id=owner.id,
+                scopes=given,
+                note=note,
+                expires=self._end(now, life),
+                session_id=None,
+            )
+            token_id = await store.insert_token(tx, new, now)
+            await insert_entry(
+                tx, by, "token.create", f"user:{owner.name}", after={"id": token_id, "scopes": list(given)}
+            )
+            token = await store.find_token(tx, token_id)
+        assert token is not None
+        return token, secret
+
+    async def tokens_of(self, name: str) -> list[Token]:
+        """The live tokens of a person."""
+        async with self._db.read() as tx:
+            owner = await store.find_owner(tx, name)
+            return [] if owner is None else await store.list_tokens_of(tx, owner.id, clock.now())
+
+    async def token(self, name: str, wire_id: str) -> Token:
+        """One token of a person; raises `NoSuchToken`."""
+        async with self._db.read() as tx:
+            return await self._token(tx, name, wire_id)
+
+    async def revoke_token(self, by: By, name: str, wire_id: str) -> None:
+        """Revoke one token of a person; raises `NoSuchToken`."""
+        async with self._db.write() as tx:
+            token = await self._token(tx, name, wire_id)
+            await store.delete_token(tx, token.id)
+            await insert_entry(tx, by, "token.revoke", f"user:{name}", before={"id": token.id})
+            tx.changed(RIGHTS)
+
+    async def forget_expired(self) -> None:
+        """Delete what has ended."""
+        async with self._db.write() as tx:
+            await store.delete_expired(tx, clock.now())
+
+    async def _token(self, tx: Tx, name: str, wire_id: str) -> Token:
+        number = wire_id[1:]
+        found = None
+        if wire_id[:1] == "a" and number.isascii() and number.isdigit() and len(number) < 19:
+            found = await store.find_token(tx, int(number))
+        if found is None or found.kind != "user" or found.owner != name or _over(found.expires):
+            raise NoSuchToken(wire_id, name)
+        return found
+
+    async def _wanted(self, tx: Tx, scopes: Sequence[str] | None, roles: Sequence[str]) -> list[str]:
+        wanted = list(scopes or ())
+        for role in roles:
+            wanted += await store.get_role_scopes(tx, role)
+        check(wanted)
+        return wanted if scopes is not None or roles else ["inherit"]
+
+    def _limited(self, wanted: list[str], actor: Actor, owner: Owner) -> list[str]:
+        mine = actor.grants() | Grants.of(IDENTIFY, user=owner.name)
+        if "inherit" in wanted:
+            if owner.grants.within(mine, user=owner.name, groups=owner.groups):
+                return ["inherit"]
+            return mine.meet(owner.grants, user=owner.name, groups=owner.groups).names()
+        asked = Grants.of(wanted, user=owner.name)
+        theirs = owner.grants | Grants.of(IDENTIFY, user=owner.name)
+        for holder, grants in ((f"User {owner.name}", theirs), (f"{actor.kind} {actor.name}", mine)):
+            if (beyond := asked.beyond(grants, user=owner.name, groups=owner.groups)).table:
+                raise TooMuch(beyond, holder)
+        return wanted
+
+    def _end(self, now: datetime, life: timedelta | None) -> datetime | None:
+        lives = [one for one in (life, self._maximum_life) if one is not None]
+        return now + min(lives) if lives else None
+
+    async def _remembered(self, key: str) -> Actor | None:
+        seen = self._seen.get(key)
+        if seen is None or seen.version != self._db.changes.version(RIGHTS) or _over(seen.actor.expires):
+            return None
+        self._seen.move_to_end(key)
+        if clock.now() - seen.noted >= USE_RESOLUTION:
+            await self._note(seen)
+        return seen.actor
+
+    async def _remember(self, key: str, version: int, actor: Actor, last_used: datetime | None) -> None:
+        seen = _Seen(version, actor, last_used or datetime.min.replace(tzinfo=clock.now().tzinfo))
+        self._seen[key] = seen
+        self._seen.move_to_end(key)
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+        if clock.now() - seen.noted >= USE_RESOLUTION:
+            await self._note(seen)
+
+    async def _note(self, seen: _Seen) -> None:
+        seen.noted = clock.now()
+        async with self._db.write() as tx:
+            await store.note_use(tx, token_id=seen.actor.token_id, user_id=seen.actor.user_id, now=seen.noted)
+
+
+def _over(end: datetime | None) -> bool:
+    return end is not None and end <= clock.now()

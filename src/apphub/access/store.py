@@ -1,0 +1,302 @@
+"""Rows of roles, tokens and sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from apphub.access.grants import Grants
+from apphub.access.model import NewToken, NoSuchRole, Owner, Token
+from apphub.db import Tx
+from apphub.db import tables as t
+from apphub.db.types import as_json, json_rows
+from apphub.kit import secrets
+
+k = t.tokens.c
+s = t.sessions.c
+u = t.users.c
+v = t.services.c
+r = t.roles.c
+h = t.holders.c
+
+_GROUPS = (
+    sa.select(json_rows(t.groups.c.name))
+    .join(t.memberships, t.memberships.c.group_id == t.groups.c.id)
+    .where(t.memberships.c.user_id == u.id)
+    .scalar_subquery()
+)
+
+_ROLES_OF_USER = (
+    sa.select(json_rows(as_json(r.scopes)))
+    .where(
+        sa.or_(
+            r.name == "user",
+            sa.and_(r.name == "admin", u.admin),
+            r.id.in_(
+                sa.select(h.role_id).where(
+                    sa.or_(
+                        h.user_id == u.id,
+                        h.group_id.in_(
+                            sa.select(t.memberships.c.group_id).where(t.memberships.c.user_id == u.id)
+                        ),
+                    )
+                )
+            ),
+        )
+    )
+    .scalar_subquery()
+)
+
+_ROLES_OF_SERVICE = (
+    sa.select(json_rows(as_json(r.scopes)))
+    .where(
+        sa.or_(
+            sa.and_(r.name == "admin", v.admin),
+            r.id.in_(sa.select(h.role_id).where(h.service_id == v.id)),
+        )
+    )
+    .scalar_subquery()
+)
+
+_USER = (u.id, u.name, u.admin, _GROUPS.label("groups"), _ROLES_OF_USER.label("roles"))
+_SERVICE = (v.id, v.name, v.admin, _ROLES_OF_SERVICE.label("roles"))
+
+_BY_TOKEN = (
+    k.id,
+    k.scheme,
+    k.digest,
+    k.scopes,
+    k.expires,
+    k.last_used,
+    k.session_id,
+    s.public_id,
+    k.server_id,
+)
+
+_SERVER_NAME = (
+    sa.select(u.name + "/" + t.servers.c.name)
+    .where(t.servers.c.id == k.server_id, u.id == t.servers.c.user_id)
+    .correlate(t.tokens)
+    .scalar_subquery()
+)
+
+_USER_BY_PREFIX = (
+    sa.select(*_BY_TOKEN, _SERVER_NAME, *_USER)
+    .join(t.users, u.id == k.user_id)
+    .outerjoin(t.sessions, s.id == k.session_id)
+    .where(k.prefix.in_(sa.bindparam("prefixes", expanding=True)), u.deleted.is_(None))
+)
+_SERVICE_BY_PREFIX = (
+    sa.select(*_BY_TOKEN, sa.null(), *_SERVICE)
+    .join(t.services, v.id == k.service_id)
+    .outerjoin(t.sessions, s.id == k.session_id)
+    .where(k.prefix.in_(sa.bindparam("prefixes", expanding=True)))
+)
+_USER_BY_NAME = sa.select(*_USER).where(u.name == sa.bindparam("name"), u.deleted.is_(None))
+_USER_BY_SESSION = (
+    sa.select(s.id, s.public_id, s.expires, u.last_activity, *_USER)
+    .join(t.users, u.id == s.user_id)
+    .where(s.digest == sa.bindparam("digest"), u.deleted.is_(None))
+)
+
+
+class Credential:
+    """What a token's row says, with the rights of its owner as they are now."""
+
+    def __init__(self, row: Sequence[Any], owner: Owner) -> None:
+        self.id: int = row[0]
+        self.scheme: str = row[1]
+        self.digest: str = row[2]
+        self.scopes: tuple[str, ...] = tuple(row[3])
+        self.expires: datetime | None = row[4]
+        self.last_used: datetime | None = row[5]
+        self.session_id: int | None = row[6]
+        self.session_public_id: str | None = row[7]
+        self.server_id: int | None = row[8]
+        self.server: str | None = row[9]
+        self.owner = owner
+
+    def proves(self, token: str) -> bool:
+        """Whether this row is that token's."""
+        if self.scheme == secrets.SHA256:
+            return secrets.same(self.digest, secrets.digest(token))
+        return secrets.verify_jupyterhub_hash(token, self.digest)
+
+
+def _grants(roles: Iterable[Sequence[str]], user: str | None) -> Grants:
+    return Grants.of([scope for role in roles for scope in role], user=user)
+
+
+def _user_owner(row: Sequence[Any]) -> Owner:
+    key, name, admin, groups, roles = row
+    return Owner("user", key, name, admin, frozenset(groups), _grants(roles, name))
+
+
+def _service_owner(row: Sequence[Any]) -> Owner:
+    key, name, admin, roles = row
+    return Owner("service", key, name, admin, frozenset(), _grants(roles, None))
+
+
+async def find_credential(tx: Tx, token: str) -> Credential | None:
+    """The row of a token and its owner's rights."""
+    prefixes = {"prefixes": [secrets.digest(token), token[:4]]}
+    for row in await tx.execute(_USER_BY_PREFIX, prefixes):
+        found = Credential(row, _user_owner(row[10:]))
+        if found.proves(token):
+            return found
+    for row in await tx.execute(_SERVICE_BY_PREFIX, prefixes):
+        found = Credential(row, _service_owner(row[10:]))
+        if found.proves(token):
+            return found
+    return None
+
+
+async def find_owner(tx: Tx, name: str) -> Owner | None:
+    """A person with the rights they hold now."""
+    row = (await tx.execute(_USER_BY_NAME, {"name": name})).first()
+    return None if row is None else _user_owner(row)
+
+
+async def find_session(tx: Tx, digest: str) -> tuple[int, str, datetime, datetime | None, Owner] | None:
+    """Id, public id, end, last activity and owner of the session with this cookie."""
+    row = (await tx.execute(_USER_BY_SESSION, {"digest": digest})).first()
+    return None if row is None else (row[0], row[1], row[2], row[3], _user_owner(row[4:]))
+
+
+async def insert_session(
+    tx: Tx, *, digest: str, public_id: str, user_id: int, now: datetime, expires: datetime
+) -> int:
+    """Note a sign-in; its id."""
+    statement = sa.insert(t.sessions).values(
+        digest=digest, public_id=public_id, user_id=user_id, created=now, expires=expires
+    )
+    return int((await tx.execute(statement.returning(s.id))).scalar_one())
+
+
+async def delete_session(tx: Tx, session_id: int) -> None:
+    """End a sign-in; the tokens that it granted to apps go with it."""
+    await tx.execute(sa.delete(t.sessions).where(s.id == session_id))
+
+
+async def delete_sessions_of(tx: Tx, user_id: int) -> None:
+    """End all sign-ins of a person."""
+    await tx.execute(sa.delete(t.sessions).where(s.user_id == user_id))
+
+
+async def delete_expired(tx: Tx, now: datetime) -> None:
+    """Forget what has ended: sessions, tokens, codes, counts of failures."""
+    await tx.execute(sa.delete(t.sessions).where(s.expires < now))
+    await tx.execute(sa.delete(t.tokens).where(k.expires < now))
+    await tx.execute(sa.delete(t.oauth_codes).where(t.oauth_codes.c.expires < now))
+    await tx.execute(sa.delete(t.login_failures).where(t.login_failures.c.until < now))
+
+
+# -- tokens --------------------------------------------------------------------------------
+
+_TOKEN = (
+    k.id,
+    u.name,
+    v.name,
+    k.scopes,
+    k.note,
+    k.created,
+    k.last_used,
+    k.expires,
+    s.public_id,
+    t.oauth_clients.c.description,
+    _SERVER_NAME,
+)
+
+
+def _tokens() -> sa.Select[Any]:
+    return (
+        sa.select(*_TOKEN)
+        .outerjoin(t.users, u.id == k.user_id)
+        .outerjoin(t.services, v.id == k.service_id)
+        .outerjoin(t.sessions, s.id == k.session_id)
+        .outerjoin(t.oauth_clients, t.oauth_clients.c.id == k.client_id)
+    )
+
+
+def _token_of(row: Any) -> Token:
+    kind, owner = ("user", row[1]) if row[1] is not None else ("service", row[2])
+    return Token(row[0], kind, owner, tuple(row[3]), *row[4:])  # type: ignore[arg-type]
+
+
+async def insert_token(tx: Tx, new: NewToken, now: datetime) -> int:
+    """Store a token's digest; its id."""
+    digest = secrets.digest(new.secret)
+    statement = sa.insert(t.tokens).values(
+        scheme=secrets.SHA256,
+        prefix=digest,
+        digest=digest,
+        user_id=new.user_id,
+        service_id=new.service_id,
+        server_id=new.server_id,
+        session_id=new.session_id,
+        client_id=new.client_id,
+        scopes=list(new.scopes),
+        note=new.note,
+        created=now,
+        expires=new.expires,
+        source=new.source,
+    )
+    return int((await tx.execute(statement.returning(k.id))).scalar_one())
+
+
+async def find_token(tx: Tx, token_id: int) -> Token | None:
+    """One token by its id."""
+    row = (await tx.execute(_tokens().where(k.id == token_id))).first()
+    return None if row is None else _token_of(row)
+
+
+async def list_tokens_of(tx: Tx, user_id: int, now: datetime) -> list[Token]:
+    """The live tokens of one person, oldest first; not those that servers use themselves."""
+    statement = _tokens().where(
+        k.user_id == user_id,
+        k.server_id.is_(None),
+        sa.or_(k.expires.is_(None), k.expires > now),
+    )
+    return [_token_of(row) for row in await tx.execute(statement.order_by(k.id))]
+
+
+async def delete_token(tx: Tx, token_id: int) -> None:
+    """Revoke one token."""
+    await tx.execute(sa.delete(t.tokens).where(k.id == token_id))
+
+
+async def delete_tokens_of_server(tx: Tx, server_id: int) -> None:
+    """Revoke the tokens that a server uses itself."""
+    await tx.execute(sa.delete(t.tokens).where(k.server_id == server_id))
+
+
+async def note_use(tx: Tx, *, token_id: int | None, user_id: int | None, now: datetime) -> None:
+    """Record that a token, and through it a person, has just been active."""
+    if token_id is not None:
+        await tx.execute(sa.update(t.tokens).where(k.id == token_id).values(last_used=now))
+    if user_id is not None:
+        await tx.execute(
+            sa.update(t.users)
+            .where(u.id == user_id, sa.or_(u.last_activity.is_(None), u.last_activity < now))
+            .values(last_activity=now)
+        )
+
+
+# -- roles ---------------------------------------------------------------------------------
+
+
+async def get_role_scopes(tx: Tx, name: str) -> tuple[str, ...]:
+    """The scopes of a role; raises `NoSuchRole`."""
+    scopes = (await tx.execute(sa.select(r.scopes).where(r.name == name))).scalar()
+    if scopes is None:
+        raise NoSuchRole(name)
+    return tuple(scopes)
+
+
+async def list_roles(tx: Tx) -> Mapping[str, tuple[int, str, tuple[str, ...], str]]:
+    """All roles: name -> (id, description, scopes, source)."""
+    rows = await tx.execute(sa.select(r.name, r.id, r.description, r.scopes, r.source))
+    return {row[0]: (row[1], row[2], tuple(row[3]), row[4]) for row in rows}

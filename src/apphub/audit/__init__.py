@@ -1,0 +1,6 @@
+"""Who did what to whom, written in the same transaction as the change."""
+
+from apphub.audit.model import HUB, By
+from apphub.audit.store import insert_entry
+
+__all__ = ["HUB", "By", "insert_entry"]

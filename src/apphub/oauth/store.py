@@ -1,0 +1,182 @@
+"""Rows of OAuth clients and authorisation codes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from apphub.db import Tx
+from apphub.db import tables as t
+from apphub.kit import secrets
+
+o = t.oauth_clients.c
+k = t.oauth_codes.c
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """An app or service that may ask for access tokens."""
+
+    id: int
+    client_id: str
+    description: str
+    redirect_uri: str
+    allowed_scopes: tuple[str, ...]
+    no_confirm: bool
+    #: `user/name` when it is a server.
+    server: str | None
+    service: str | None
+    server_id: int | None
+    service_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """An authorisation code, once: reading it deletes it."""
+
+    client_id: int
+    user_id: int
+    session_id: int | None
+    redirect_uri: str
+    scopes: tuple[str, ...]
+    challenge: str | None
+    expires: datetime
+
+
+async def find_client(tx: Tx, client_id: str) -> Client | None:
+    """The client of this public id."""
+    server = sa.case((t.servers.c.id.is_(None), None), else_=t.users.c.name + "/" + t.servers.c.name)
+    statement = (
+        sa.select(
+            o.id,
+            o.client_id,
+            o.description,
+            o.redirect_uri,
+            o.allowed_scopes,
+            o.no_confirm,
+            server,
+            t.services.c.name,
+            o.server_id,
+            o.service_id,
+        )
+        .outerjoin(t.servers, t.servers.c.id == o.server_id)
+        .outerjoin(t.users, t.users.c.id == t.servers.c.user_id)
+        .outerjoin(t.services, t.services.c.id == o.service_id)
+        .where(o.client_id == client_id)
+    )
+    row = (await tx.execute(statement)).first()
+    if row is None:
+        return None
+    return Client(
+        id=row[0],
+        client_id=row[1],
+        description=row[2],
+        redirect_uri=row[3],
+        allowed_scopes=tuple(row[4]),
+        no_confirm=row[5],
+        server=row[6],
+        service=row[7],
+        server_id=row[8],
+        service_id=row[9],
+    )
+
+
+async def upsert_server_client(
+    tx: Tx, server_id: int, *, client_id: str, redirect_uri: str, description: str
+) -> None:
+    """Register a server as a client; one that had the id before it (a server since renamed) loses it."""
+    await tx.execute(
+        sa.delete(t.oauth_clients).where(
+            sa.or_(
+                sa.and_(o.client_id == client_id, sa.or_(o.server_id != server_id, o.server_id.is_(None))),
+                sa.and_(o.server_id == server_id, o.client_id != client_id),
+            )
+        )
+    )
+    values = {"redirect_uri": redirect_uri, "description": description}
+    changed = await tx.execute(sa.update(t.oauth_clients).where(o.server_id == server_id).values(**values))
+    if not changed.rowcount:
+        await tx.execute(
+            sa.insert(t.oauth_clients).values(
+                client_id=client_id, server_id=server_id, allowed_scopes=[], no_confirm=False, **values
+            )
+        )
+
+
+async def upsert_service_client(
+    tx: Tx,
+    service_id: int,
+    *,
+    client_id: str,
+    redirect_uri: str,
+    description: str,
+    allowed_scopes: Sequence[str],
+    no_confirm: bool,
+) -> None:
+    """Register a service as a client."""
+    values = {
+        "redirect_uri": redirect_uri,
+        "description": description,
+        "allowed_scopes": list(allowed_scopes),
+        "no_confirm": no_confirm,
+        "client_id": client_id,
+    }
+    changed = await tx.execute(sa.update(t.oauth_clients).where(o.service_id == service_id).values(**values))
+    if not changed.rowcount:
+        await tx.execute(sa.insert(t.oauth_clients).values(service_id=service_id, **values))
+
+
+async def insert_code(tx: Tx, secret: str, code: Code) -> None:
+    """Store the digest of a code with what it stands for."""
+    await tx.execute(
+        sa.insert(t.oauth_codes).values(
+            digest=secrets.digest(secret),
+            client_id=code.client_id,
+            user_id=code.user_id,
+            session_id=code.session_id,
+            redirect_uri=code.redirect_uri,
+            scopes=list(code.scopes),
+            challenge=code.challenge,
+            expires=code.expires,
+        )
+    )
+
+
+async def take_code(tx: Tx, secret: str) -> Code | None:
+    """The code of this secret; it is gone afterwards, whatever becomes of it."""
+    statement = (
+        sa.delete(t.oauth_codes)
+        .where(k.digest == secrets.digest(secret))
+        .returning(k.client_id, k.user_id, k.session_id, k.redirect_uri, k.scopes, k.challenge, k.expires)
+    )
+    row = (await tx.execute(statement)).first()
+    if row is None:
+        return None
+    return Code(row[0], row[1], row[2], row[3], tuple(row[4]), row[5], row[6])
+
+
+async def find_client_secret(tx: Tx, client: Client) -> list[str]:
+    """Digests of the tokens that are this client's secret: the API tokens of its server or service."""
+    mine = (
+        t.tokens.c.server_id == client.server_id
+        if client.server_id is not None
+        else t.tokens.c.service_id == client.service_id
+    )
+    statement = sa.select(t.tokens.c.digest).where(mine, t.tokens.c.client_id.is_(None))
+    return list((await tx.execute(statement)).scalars())
+
+
+async def has_consent(tx: Tx, user_id: int, client_id: int, scopes: Sequence[str], now: datetime) -> bool:
+    """Whether the person has a live token of this client that holds all these scopes: then consent stands."""
+    statement = sa.select(t.tokens.c.scopes).where(
+        t.tokens.c.user_id == user_id,
+        t.tokens.c.client_id == client_id,
+        sa.or_(t.tokens.c.expires.is_(None), t.tokens.c.expires > now),
+    )
+    held: set[str] = set()
+    for row in await tx.execute(statement):
+        held.update(row[0])
+    return set(scopes) <= held

@@ -1,0 +1,182 @@
+"""What can be done with people and groups: one method, one transaction, one audit entry.
+
+Rules kept here and nowhere else: nobody grants what they do not hold (making somebody an
+administrator, or a member of a group that carries roles); what the settings file declares
+is not contradicted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from apphub.access import store as access_store
+from apphub.access.actor import Actor
+from apphub.access.grants import Grants
+from apphub.audit import By, insert_entry
+from apphub.audit.store import insert_entries
+from apphub.db import Database, Tx
+from apphub.db.changes import RIGHTS
+from apphub.errors import Forbidden, Invalid
+from apphub.kit import clock
+from apphub.people import groups, store
+from apphub.people.model import (
+    Declared,
+    Group,
+    GroupExists,
+    Person,
+    Source,
+    UserExists,
+    parse_group_name,
+    parse_user_name,
+)
+
+
+class MayNotGrant(Forbidden):
+    """What would be given is more than the giver holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Users and groups."""
+
+    db: Database
+
+    async def create(
+        self, actor: Actor, by: By, names: Sequence[object], *, admin: bool
+    ) -> tuple[list[str], list[str]]:
+        """Create people, all or (when a name is bad) none. Returns who is new and who was there before."""
+        wanted = list(dict.fromkeys(parse_user_name(name) for name in names))
+        async with self.db.write() as tx:
+            if admin:
+                await self._may_make_admin(tx, actor)
+            taken = await store.find_existing(tx, wanted)
+            new = [name for name in wanted if name not in taken]
+            await store.insert_people(tx, new, admin=admin, source=Source.API, now=clock.now())
+            await insert_entries(tx, by, "user.create", [f"user:{name}" for name in new])
+            tx.changed(RIGHTS)
+        return new, [name for name in wanted if name in taken]
+
+    async def create_one(self, actor: Actor, by: By, name: str, *, admin: bool) -> str:
+        """Create one person; raises `UserExists`. Returns the folded name."""
+        new, _ = await self.create(actor, by, [name], admin=admin)
+        if not new:
+            raise UserExists(f"User {parse_user_name(name)} already exists")
+        return new[0]
+
+    async def set_admin(self, actor: Actor, by: By, name: str, admin: bool) -> None:
+        """Make somebody an administrator, or no longer one."""
+        async with self.db.write() as tx:
+            person = await store.get_person(tx, name)
+            if person.admin == admin:
+                return
+            await self._may_make_admin(tx, actor)
+            if not admin and person.source is Source.SETTINGS:
+                raise Declared(f"That {person.name} is an administrator")
+            await store.update_person(tx, person.id, admin=admin)
+            before, after = {"admin": person.admin}, {"admin": admin}
+            await insert_entry(tx, by, "user.admin", person.label, before=before, after=after)
+            tx.changed(RIGHTS)
+
+    async def create_group(
+        self, actor: Actor, by: By, name: str, *, members: Sequence[object], properties: Mapping[str, Any]
+    ) -> None:
+        """Create one group; raises `GroupExists`."""
+        await self.create_groups(actor, by, {name: members}, properties)
+
+    async def create_groups(
+        self,
+        actor: Actor,
+        by: By,
+        wanted: Mapping[str, Sequence[object]],
+        properties: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Create groups with their members: all, or none."""
+        names = [parse_group_name(name) for name in wanted]
+        async with self.db.write() as tx:
+            if taken := await groups.find_group_names(tx, names):
+                raise GroupExists(f"Group {min(taken)} already exists")
+            for name, members in wanted.items():
+                ids = await self._ids(tx, members)
+                group_id = await groups.insert_group(tx, name, properties or {}, Source.API)
+                await groups.insert_members(tx, group_id, ids.values(), Source.API)
+                after = {"members": list(ids), "properties": dict(properties or {})}
+                await insert_entry(tx, by, "group.create", f"group:{name}", after=after)
+            tx.changed(RIGHTS)
+
+    async def delete_group(self, by: By, name: str) -> None:
+        """Delete a group; one that the settings file declares cannot be."""
+        async with self.db.write() as tx:
+            group = await groups.get_group(tx, name)
+            if group.source is Source.SETTINGS:
+                raise Declared(f"The group {group.name}")
+            await groups.delete_group(tx, group.id)
+            await insert_entry(tx, by, "group.delete", group.label, before={"members": list(group.members)})
+            tx.changed(RIGHTS)
+
+    async def set_properties(self, by: By, name: str, properties: Mapping[str, Any]) -> Group:
+        """Replace a group's properties."""
+        async with self.db.write() as tx:
+            group = await groups.get_group(tx, name)
+            if group.source is Source.SETTINGS and group.properties != properties:
+                raise Declared(f"What the properties of {group.name} are")
+            await groups.update_group(tx, group.id, properties=dict(properties))
+            await insert_entry(
+                tx, by, "group.properties", group.label, before=group.properties, after=dict(properties)
+            )
+            return await groups.get_group(tx, name)
+
+    async def add_members(self, actor: Actor, by: By, name: str, members: Sequence[object]) -> Group:
+        """Add people to a group, all or none."""
+        async with self.db.write() as tx:
+            group = await groups.get_group(tx, name)
+            ids = await self._ids(tx, members)
+            await self._may_give_roles(tx, actor, group)
+            await groups.insert_members(tx, group.id, ids.values(), Source.API)
+            await insert_entry(tx, by, "group.members.add", group.label, after=list(ids))
+            tx.changed(RIGHTS)
+            return await groups.get_group(tx, name)
+
+    async def remove_members(self, by: By, name: str, members: Sequence[object]) -> Group:
+        """Remove people from a group; members whom the settings file declares stay (`Declared`)."""
+        async with self.db.write() as tx:
+            group = await groups.get_group(tx, name)
+            ids = await self._ids(tx, members)
+            declared = await groups.find_declared_members(tx, group.id)
+            for member, key in ids.items():
+                if key in declared:
+                    raise Declared(f"That {member} is a member of {group.name}")
+            await groups.delete_members(tx, group.id, ids.values())
+            await insert_entry(tx, by, "group.members.remove", group.label, before=list(ids))
+            tx.changed(RIGHTS)
+            return await groups.get_group(tx, name)
+
+    async def person(self, name: str) -> Person:
+        """One person; raises `NoSuchUser`."""
+        async with self.db.read() as tx:
+            return await store.get_person(tx, name)
+
+    async def _ids(self, tx: Tx, members: Sequence[object]) -> dict[str, int]:
+        names = [parse_user_name(member) for member in members]
+        ids = await store.find_ids(tx, names)
+        for name in names:
+            if name not in ids:
+                raise Invalid(f"No such user: {name}")
+        return ids
+
+    async def _may_make_admin(self, tx: Tx, actor: Actor) -> None:
+        role = Grants.of(await access_store.get_role_scopes(tx, "admin"))
+        if not role.within(actor.grants()):
+            raise MayNotGrant(
+                "Only somebody who holds the whole role of an administrator may give or take it."
+            )
+
+    async def _may_give_roles(self, tx: Tx, actor: Actor, group: Group) -> None:
+        for role in group.roles:
+            scopes = Grants.of(await access_store.get_role_scopes(tx, role))
+            if not scopes.within(actor.grants(), user=actor.name, groups=actor.groups):
+                raise MayNotGrant(
+                    f"Membership of {group.name} gives the role {role}, which holds more than you do.",
+                    "Ask somebody who holds that much.",
+                )

@@ -1,0 +1,113 @@
+"""Rows of groups and memberships."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from apphub.access.actor import Reach
+from apphub.db import Tx
+from apphub.db import tables as t
+from apphub.db.types import json_rows
+from apphub.people.model import Group, NoSuchGroup, Source
+
+g = t.groups.c
+m = t.memberships.c
+
+_MEMBERS = (
+    sa.select(json_rows(t.users.c.name))
+    .join(t.memberships, m.user_id == t.users.c.id)
+    .where(m.group_id == g.id, t.users.c.deleted.is_(None))
+    .scalar_subquery()
+)
+_ROLES = (
+    sa.select(json_rows(t.roles.c.name))
+    .join(t.holders, t.holders.c.role_id == t.roles.c.id)
+    .where(t.holders.c.group_id == g.id)
+    .scalar_subquery()
+)
+_GROUP = (g.id, g.name, _MEMBERS.label("members"), _ROLES.label("roles"), g.properties, g.source)
+_FIND = sa.select(*_GROUP).where(g.name == sa.bindparam("name"))
+
+
+def _group_of(row: Any) -> Group:
+    return Group(row[0], row[1], tuple(row[2]), tuple(row[3]), row[4], Source(row[5]))
+
+
+def _within(reach: Reach) -> list[sa.ColumnElement[bool]]:
+    return [
+        g.name.in_([narrowing.value for narrowing in clause if narrowing.kind == "group"])
+        for clause in reach.clauses
+    ]
+
+
+async def find_group(tx: Tx, name: str) -> Group | None:
+    """The group of this name, if any."""
+    row = (await tx.execute(_FIND, {"name": name})).first()
+    return None if row is None else _group_of(row)
+
+
+async def get_group(tx: Tx, name: str) -> Group:
+    """The group of this name; raises `NoSuchGroup`."""
+    group = await find_group(tx, name)
+    if group is None:
+        raise NoSuchGroup(name)
+    return group
+
+
+async def list_groups(tx: Tx, reach: Reach, *, offset: int, limit: int) -> list[Group]:
+    """A page of groups, oldest first."""
+    statement = sa.select(*_GROUP).where(*_within(reach)).order_by(g.id).offset(offset).limit(limit)
+    return [_group_of(row) for row in await tx.execute(statement)]
+
+
+async def count_groups(tx: Tx, reach: Reach) -> int:
+    """How many groups there are within reach."""
+    statement = sa.select(sa.func.count()).select_from(t.groups).where(*_within(reach))
+    return int((await tx.execute(statement)).scalar_one())
+
+
+async def find_group_names(tx: Tx, names: Sequence[str]) -> set[str]:
+    """Which of these groups exist."""
+    return set((await tx.execute(sa.select(g.name).where(g.name.in_(names)))).scalars())
+
+
+async def insert_group(tx: Tx, name: str, properties: Mapping[str, Any], source: Source) -> int:
+    """Create an empty group; its id."""
+    statement = sa.insert(t.groups).values(name=name, properties=dict(properties), source=source)
+    return int((await tx.execute(statement.returning(g.id))).scalar_one())
+
+
+async def update_group(tx: Tx, group_id: int, **values: Any) -> None:
+    """Set columns of one group."""
+    await tx.execute(sa.update(t.groups).where(g.id == group_id).values(**values))
+
+
+async def delete_group(tx: Tx, group_id: int) -> None:
+    """Forget a group; its memberships and roles go with it."""
+    await tx.execute(sa.delete(t.groups).where(g.id == group_id))
+
+
+async def insert_members(tx: Tx, group_id: int, user_ids: Iterable[int], source: Source) -> None:
+    """Add people; those who are members already stay as they are."""
+    present = set((await tx.execute(sa.select(m.user_id).where(m.group_id == group_id))).scalars())
+    rows = [
+        {"group_id": group_id, "user_id": key, "source": source}
+        for key in dict.fromkeys(user_ids)
+        if key not in present
+    ]
+    if rows:
+        await tx.execute(sa.insert(t.memberships), rows)
+
+
+async def find_declared_members(tx: Tx, group_id: int) -> set[int]:
+    """Ids of the members whom the settings file guarantees."""
+    statement = sa.select(m.user_id).where(m.group_id == group_id, m.source == Source.SETTINGS)
+    return set((await tx.execute(statement)).scalars())
+
+
+async def delete_members(tx: Tx, group_id: int, user_ids: Iterable[int]) -> None:
+    """Remove people from a group."""
+    await tx.execute(sa.delete(t.memberships).where(m.group_id == group_id, m.user_id.in_(list(user_ids))))

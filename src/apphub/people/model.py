@@ -1,0 +1,109 @@
+"""People and groups as values, and the rules of their names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from apphub.errors import Conflict, Invalid, NotFound, shown
+from apphub.kit.names import is_name, user_name
+
+
+class Source(StrEnum):
+    """Who declared something."""
+
+    SETTINGS = "settings"
+    API = "api"
+    BUILT_IN = "built-in"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A user."""
+
+    id: int
+    name: str
+    admin: bool
+    groups: tuple[str, ...]
+    #: Roles beside `user` and `admin`.
+    roles: tuple[str, ...]
+    created: datetime
+    last_activity: datetime | None
+    info: dict[str, Any] | None
+    source: Source
+
+    @property
+    def label(self) -> str:
+        """For the audit log."""
+        return f"user:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group with its members."""
+
+    id: int
+    name: str
+    members: tuple[str, ...]
+    roles: tuple[str, ...]
+    properties: dict[str, Any]
+    source: Source
+
+    @property
+    def label(self) -> str:
+        """For the audit log."""
+        return f"group:{self.name}"
+
+
+class NoSuchUser(NotFound):
+    """There is no such user."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"No such user: {shown(name)}")
+
+
+class NoSuchGroup(NotFound):
+    """There is no such group."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"No such group: {shown(name)}")
+
+
+class UserExists(Conflict):
+    """The name is taken."""
+
+
+class GroupExists(Conflict):
+    """The name is taken."""
+
+
+class Declared(Conflict):
+    """The settings file says otherwise, and it wins."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} is declared in the settings file.", "Change it there.")
+
+
+def parse_user_name(text: object) -> str:
+    """The folded name; raises `Invalid` in words."""
+    if not isinstance(text, str):
+        raise Invalid(f"A user name is a text, not {shown(text)}.")
+    try:
+        return user_name(text)
+    except ValueError:
+        raise Invalid(
+            f"Invalid username: {shown(text)}",
+            "A name has 1 to 255 printable characters, no slash, and no space at its ends.",
+        ) from None
+
+
+def parse_group_name(text: object) -> str:
+    """The name as it is; raises `Invalid` in words."""
+    if not isinstance(text, str) or not is_name(text):
+        raise Invalid(
+            f"Invalid group name: {shown(text)}",
+            "A name has 1 to 255 printable characters, no slash, and no space at its ends.",
+        )
+    return text

@@ -1,0 +1,5 @@
+"""Apps that may be launched, and by whom."""
+
+from apphub.profiles.model import Catalogue, Choice
+
+__all__ = ["Catalogue", "Choice"]

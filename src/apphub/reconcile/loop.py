@@ -1,0 +1,268 @@
+"""Claim servers that are due, take each to where it can rest, and let go.
+
+Rows hold the truth, so any replica can take over at any point: a claim is a lease that
+lapses. News (`DUE`) only makes it quick. While a server starts or stops it is held and
+looked after by one task; at rest nobody holds it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from apphub.db import Database, Tx
+from apphub.db.changes import DUE, server_topic
+from apphub.kit import clock
+from apphub.reconcile import store
+from apphub.reconcile.decide import Seen, Standing, Step, decide
+from apphub.reconcile.steps import Steps
+from apphub.runtimes.base import Life, Ref, Sight
+from apphub.servers import store as servers_store
+from apphub.servers.model import LIVE, Phase, Server
+
+log = structlog.get_logger(__name__)
+
+#: A claim holds this long without being renewed.
+LEASE = timedelta(seconds=30)
+#: Servers claimed in one transaction.
+CLAIM = 100
+#: The loop looks at the rows at least this often, news or not.
+IDLE = timedelta(seconds=10)
+#: Between two probes of a starting server: soon at first, then less often.
+FIRST_PROBE, LAST_PROBE = 0.01, 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How much at once, and how long."""
+
+    #: Starts under way at the same time in the whole hub; 0: no limit.
+    concurrent_starts: int
+    start_timeout: timedelta
+    poll: timedelta
+
+
+class Reconciler:
+    """The loop of one hub."""
+
+    def __init__(self, db: Database, steps: Steps, pace: Pace) -> None:
+        self._db = db
+        self._steps = steps
+        self._pace = pace
+        self._place = steps.runtime.place
+        self._held: set[int] = set()
+        self._ended: set[Ref] = set()
+        self._exits = asyncio.Event()
+        steps.runtime.on_exit(self._exited)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            await self._adopt(group)
+            group.create_task(self._watch_exits())
+            with self._db.changes.listen(DUE) as news:
+                while True:
+                    news.clear()
+                    claimed = await self._claim()
+                    for server_id, lease in claimed:
+                        self._held.add(server_id)
+                        task = group.create_task(self._take(server_id, lease))
+                        task.add_done_callback(self._letting_go(server_id))
+                    if len(claimed) < CLAIM:
+                        await self._rest(news)
+
+    def _letting_go(self, server_id: int) -> Callable[[asyncio.Task[None]], None]:
+        def done(_: asyncio.Task[None]) -> None:
+            self._held.discard(server_id)
+            if self._ended:
+                self._exits.set()
+
+        return done
+
+    async def _rest(self, news: asyncio.Event) -> None:
+        async with self._db.read() as tx:
+            due = await store.find_next_due(tx, self._place)
+        pause = IDLE if due is None else min(IDLE, due - clock.now())
+        try:
+            async with asyncio.timeout(max(pause.total_seconds(), 0.005)):
+                await news.wait()
+        except TimeoutError:
+            return
+
+    async def _claim(self) -> list[tuple[int, str]]:
+        """Lease what is due, and let in as many of those that wait as there is room for."""
+        now = clock.now()
+        async with self._db.read() as tx:
+            if not await self._due(tx, now) and not await self._waiting(tx, now):
+                return []
+        async with self._db.write() as tx:
+            ids = await self._due(tx, now)
+            ids += await self._admit(tx, now, CLAIM - len(ids))
+            lease = secrets.token_hex(8)
+            if ids:
+                await store.lease(tx, ids, lease, now + LEASE)
+        return [(server_id, lease) for server_id in ids]
+
+    async def _due(self, tx: Tx, now: datetime) -> list[int]:
+        return await store.list_due(tx, self._place, now, CLAIM)
+
+    async def _waiting(self, tx: Tx, now: datetime) -> list[int]:
+        room = CLAIM
+        if self._pace.concurrent_starts:
+            room = min(room, self._pace.concurrent_starts - await store.count_in_flight(tx))
+        return await store.list_waiting(tx, now, room) if room > 0 else []
+
+    async def _admit(self, tx: Tx, now: datetime, most: int) -> list[int]:
+        waiting = (await self._waiting(tx, now))[:most]
+        if not waiting:
+            return []
+        used = await store.list_used_ports(tx, self._place)
+        for server_id in waiting:
+            address = await self._steps.ports.choose(tx, self._place, beside=used)
+            used.add(address.port)
+            await store.admit(tx, server_id, place=self._place, address=address, now=now)
+        return waiting
+
+    async def _take(self, server_id: int, lease: str) -> None:
+        """One server, until it rests or is no longer ours. A fault of ours never ends the loop."""
+        try:
+            await self._walk(server_id, lease)
+        except Exception:
+            log.exception("reconcile.fault", server=server_id)
+            await asyncio.sleep(1)  # the lease lapses and it is tried again
+
+    async def _walk(self, server_id: int, lease: str) -> None:
+        renewed = clock.now()
+        pause = FIRST_PROBE
+        with self._db.changes.listen(server_topic(server_id)) as news:
+            while True:
+                news.clear()
+                async with self._db.read() as tx:
+                    server = await servers_store.find_server_by_id(tx, server_id)
+                if server is None:
+                    return
+                sight = await self._steps.observe(server)
+                seen = Seen(sight.life, await self._answers(server, sight))
+                step, why = decide(self._standing(server), seen)
+                if step is Step.WAIT and server.phase is not Phase.STARTING:
+                    await self._let_go(server, lease)
+                    return
+                if not await self._do(step, why, server, sight, lease):
+                    return
+                if step is Step.WAIT:
+                    await self._pause(news, pause)
+                    pause = min(pause * 1.5, LAST_PROBE)
+                if clock.now() - renewed > LEASE / 3:
+                    renewed = clock.now()
+                    if not await self._renew(server_id, lease):
+                        return
+
+    async def _answers(self, server: Server, sight: Sight) -> bool:
+        return (
+            server.phase is Phase.STARTING
+            and sight.life is Life.RUNNING
+            and await self._steps.answers(server)
+        )
+
+    def _standing(self, server: Server) -> Standing:
+        timeout = self._pace.start_timeout
+        if server.plan is not None and server.plan.start_timeout is not None:
+            timeout = timedelta(seconds=server.plan.start_timeout)
+        admitted = server.admitted
+        return Standing(
+            wanted=server.wanted,
+            phase=server.phase,
+            asked_again=server.asked_again,
+            admitted=admitted is not None and server.requested is not None and admitted >= server.requested,
+            overdue=admitted is not None and clock.now() - admitted > timeout,
+        )
+
+    async def _do(self, step: Step, why: str | None, server: Server, sight: Sight, lease: str) -> bool:
+        """Whether to go on with this server."""
+        match step:
+            case Step.LAUNCH:
+                return await self._steps.launch(server, lease)
+            case Step.READY:
+                return await self._steps.ready(server, lease)
+            case Step.STOP:
+                return await self._steps.stop(server, lease, why, sight)
+            case Step.DELETE:
+                if not await self._steps.delete(server):
+                    await asyncio.sleep(0.2)
+                return True
+            case Step.REST:
+                return await self._steps.rest(server, lease)
+            case Step.FORGET:
+                await self._steps.forget(server)
+                return False
+            case Step.WAIT:
+                return True
+
+    async def _let_go(self, server: Server, lease: str) -> None:
+        poll = server.phase is Phase.READY and not self._steps.runtime.watches
+        due = clock.now() + self._pace.poll if poll else None
+        async with self._db.write() as tx:
+            await store.release(tx, server.id, lease, attempt=server.attempt, wanted=server.wanted, due=due)
+            tx.changed(DUE)
+
+    async def _renew(self, server_id: int, lease: str) -> bool:
+        async with self._db.write() as tx:
+            return await store.update_leased(tx, server_id, lease, lease_until=clock.now() + LEASE)
+
+    async def _pause(self, news: asyncio.Event, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await news.wait()
+        except TimeoutError:
+            return
+
+    def _exited(self, ref: Ref) -> None:
+        """An object has ended: wake the task that holds its server, and remember it for when nobody does."""
+        self._ended.add(ref)
+        self._exits.set()
+        self._db.changes.tell([server_topic(ref.server_id)])
+
+    async def _watch_exits(self) -> None:
+        """Have servers looked at whose object has ended while nobody held them."""
+        while True:
+            await self._exits.wait()
+            self._exits.clear()
+            ended = [ref for ref in self._ended if ref.server_id not in self._held]
+            self._ended.difference_update(ended)
+            if ended:
+                async with self._db.write() as tx:
+                    if await store.mark_ended(tx, ended, clock.now()):
+                        tx.changed(DUE)
+
+    async def _adopt(self, group: asyncio.TaskGroup) -> None:
+        """Compare rows with what really runs here, once at the start; end what no row knows of."""
+        sights = await self._steps.runtime.list()
+        async with self._db.read() as tx:
+            rows = await store.list_live_refs(tx, self._place)
+        missing = [
+            Ref(server_id, attempt)
+            for server_id, (attempt, phase, _) in rows.items()
+            if phase in LIVE and Ref(server_id, attempt) not in sights
+        ]
+        async with self._db.write() as tx:
+            if self._db.exclusive:
+                await store.break_leases(tx)  # of a hub that has died: the data folder is ours alone
+            await store.mark_ended(tx, missing, clock.now())
+        ended = [ref for ref, sight in sights.items() if sight.life is not Life.RUNNING]
+        for ref in ended:
+            self._exited(ref)
+        for ref in sights:
+            attempts = rows.get(ref.server_id)
+            if attempts is None or ref.attempt not in (attempts[0], attempts[2]):
+                log.info("orphan.deleted", object=str(ref))
+                group.create_task(self._delete_orphan(ref))
+
+    async def _delete_orphan(self, ref: Ref) -> None:
+        grace = self._steps.stop_grace.total_seconds()
+        while (await self._steps.runtime.delete(ref, grace=grace)).life is Life.RUNNING:
+            await asyncio.sleep(1)

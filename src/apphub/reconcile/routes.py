@@ -1,0 +1,85 @@
+"""Publish routes whenever they differ from what the edges have.
+
+Routes are not recorded and not a step of any server: they are all servers whose phase is
+READY. A hub that dies half-way leaks none, for the next one derives them again. This loop
+alone writes `routed_attempt`, once every connected edge has the route.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import structlog
+
+from apphub.db import Database
+from apphub.db.changes import server_topic
+from apphub.kit.addresses import Address
+from apphub.kit.urls import segment
+from apphub.proxy.base import DataPlane, Route, Scope, by_scope
+from apphub.reconcile import store
+
+log = structlog.get_logger(__name__)
+
+
+def user_scope(name: str) -> str:
+    """The scope that holds the routes of a person's servers."""
+    return f"user/{segment(name)}"
+
+
+def routes_of(rows: Iterable[Any]) -> list[Route]:
+    """The routes of ready servers."""
+    routes = []
+    for _, user, server, _, ip, port in rows:
+        prefix = f"/user/{segment(user)}/{segment(server)}/" if server else f"/user/{segment(user)}/"
+        routes.append(Route(prefix, Address(ip, port)))
+    return routes
+
+
+class Publisher:
+    """Tells the data plane what changed, many users at a time."""
+
+    def __init__(self, db: Database, plane: DataPlane) -> None:
+        self._db = db
+        self._plane = plane
+        self._dirty: set[str] = set()
+        self._wake = asyncio.Event()
+
+    async def start(self) -> None:
+        """Publish the whole table."""
+        async with self._db.read() as tx:
+            rows = await store.list_ready(tx)
+        await self._plane.start(by_scope(routes_of(rows)))
+        self.changed({row[1] for row in rows})
+
+    def changed(self, users: Iterable[str]) -> None:
+        """The routes of these people may have changed."""
+        self._dirty.update(users)
+        if self._dirty:
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Publish until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            users, self._dirty = list(self._dirty), set()
+            if not await self._publish(users):
+                # No edge is there to hear it: keep the change, and look again.
+                await asyncio.sleep(0.1)
+                self.changed(users)
+
+    async def _publish(self, users: Sequence[str]) -> bool:
+        async with self._db.read() as tx:
+            rows = await store.list_ready(tx, users)
+        changes: dict[str, Scope] = {user_scope(name): () for name in users}
+        changes |= by_scope(routes_of(rows))
+        if not await self._plane.publish(changes):
+            if not self._plane.edges:
+                return False
+            log.warning("routes.unacknowledged", users=len(users))
+        async with self._db.write() as tx:
+            changed = await store.update_routed(tx, users, [(row[0], row[3]) for row in rows])
+            tx.changed(*(server_topic(server_id) for server_id in changed))
+        return True

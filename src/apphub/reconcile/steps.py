@@ -1,0 +1,220 @@
+"""The steps that `decide` chooses, done: one short transaction, or one call of a driver, each.
+
+A driver is never called inside a transaction, and what it says is recorded only under the
+lease it was asked under.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from apphub.access import store as access_store
+from apphub.access.model import NewToken
+from apphub.access.roles import BUILT_IN
+from apphub.db import Database
+from apphub.db.changes import DUE, RIGHTS, server_topic
+from apphub.kit import clock
+from apphub.kit.secrets import Keys
+from apphub.oauth import store as oauth_store
+from apphub.reconcile import store
+from apphub.reconcile.ports import Ports
+from apphub.reconcile.probe import answers
+from apphub.reconcile.routes import Publisher
+from apphub.runtimes.base import AddressTaken, LaunchFailed, Life, Runtime, Sight
+from apphub.servers import store as servers_store
+from apphub.servers.launch import Surroundings, client_id, launch_spec
+from apphub.servers.model import Phase, Server
+
+log = structlog.get_logger(__name__)
+
+#: Bytes of a server's output that a failure quotes.
+QUOTED = 2000
+#: How long forgetting a server waits for the edges to forget it.
+WITHDRAWAL = timedelta(seconds=3)
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What the steps need."""
+
+    db: Database
+    runtime: Runtime
+    publisher: Publisher
+    ports: Ports
+    keys: Keys
+    around: Surroundings
+    stop_grace: timedelta
+
+    async def observe(self, server: Server) -> Sight:
+        """What the driver sees of the server's current object."""
+        if server.phase in (Phase.STOPPED, Phase.FAILED):
+            return Sight(Life.ABSENT)
+        return await self.runtime.observe(server.ref)
+
+    async def answers(self, server: Server) -> bool:
+        """Whether the server answers HTTP."""
+        assert server.address is not None
+        path = self.around.urls.server(*server.key)
+        if server.plan is not None and server.plan.ready_path:
+            path += server.plan.ready_path.lstrip("/")
+        return await answers(server.address, path)
+
+    async def launch(self, server: Server, lease: str) -> bool:
+        """Create the object of the newest attempt; False when the server is no longer ours.
+
+        The token is derived from the attempt, so that repeating this after a crash hands out
+        the same one; the object is created before STARTING is recorded, for `create` returns
+        one that exists.
+        """
+        token = self.keys.derive("server-token", server.id, server.attempt)
+        if not await self._prepare(server, lease, token):
+            return False
+        try:
+            spec = launch_spec(server, token, self.around)
+            if spec.run_as is None and spec.env.get("HOME"):
+                await asyncio.to_thread(_make_home, spec.env["HOME"])
+            await self.runtime.create(spec)
+        except AddressTaken:
+            return await self._move(server, lease)
+        except LaunchFailed as error:
+            return await self._fail_launch(server, lease, str(error))
+        except OSError as error:
+            return await self._fail_launch(server, lease, f"The server's folder cannot be made: {error}.")
+        return await self._record(
+            server,
+            lease,
+            progress=(50, "Spawning server..."),
+            phase=Phase.STARTING,
+            phase_attempt=server.attempt,
+        )
+
+    async def ready(self, server: Server, lease: str) -> bool:
+        """Record that it answers; its route is published next."""
+        done = await self._record(server, lease, phase=Phase.READY, last_activity=clock.now())
+        self.publisher.changed([server.key.user])
+        return done
+
+    async def stop(self, server: Server, lease: str, why: str | None, sight: Sight) -> bool:
+        """Record that it is on its way down, and why if nobody asked for that."""
+        reason = await self._reason(server, why, sight) if why else None
+        if reason:
+            log.info("server.failed", server=str(server.key), reason=reason.partition("\n")[0])
+        done = await self._record(server, lease, phase=Phase.STOPPING, reason=reason)
+        self.publisher.changed([server.key.user])
+        return done
+
+    async def delete(self, server: Server) -> bool:
+        """Delete the object; whether nothing of it is left."""
+        sight = await self.runtime.delete(server.ref, grace=self.stop_grace.total_seconds())
+        return sight.life is not Life.RUNNING
+
+    async def rest(self, server: Server, lease: str) -> bool:
+        """Record that nothing is left; the server's tokens end, its port is free."""
+        phase = Phase.FAILED if server.reason else Phase.STOPPED
+        async with self.db.write() as tx:
+            done = await store.update_leased(
+                tx, server.id, lease, phase=phase, ip=None, port=None, place=None
+            )
+            if done:
+                await access_store.delete_tokens_of_server(tx, server.id)
+            tx.changed(DUE, RIGHTS, server_topic(server.id))
+        return done
+
+    async def forget(self, server: Server) -> None:
+        """Delete the row, once no edge sends requests there; the person's too, if that was what it waited for."""
+        await self._withdrawn(server)
+        async with self.db.write() as tx:
+            await store.delete_user_when_empty(tx, server.id)
+            await servers_store.delete_server(tx, server.id)
+            tx.changed(DUE, RIGHTS, server_topic(server.id))
+        await self.runtime.forget(server.id)
+
+    async def _prepare(self, server: Server, lease: str, token: str) -> bool:
+        async with self.db.write() as tx:
+            if not await store.update_leased(tx, server.id, lease, reason=None):
+                return False
+            await access_store.delete_tokens_of_server(tx, server.id)
+            new = NewToken(
+                secret=token,
+                user_id=server.user_id,
+                server_id=server.id,
+                scopes=BUILT_IN["server"][1],
+                note=f"Server at {self.around.urls.server(*server.key)}",
+            )
+            await access_store.insert_token(tx, new, clock.now())
+            await oauth_store.upsert_server_client(
+                tx,
+                server.id,
+                client_id=client_id(server.key),
+                redirect_uri=f"{self.around.urls.server(*server.key)}oauth_callback",
+                description=f"Server at {self.around.urls.server(*server.key)}",
+            )
+        return True
+
+    async def _move(self, server: Server, lease: str) -> bool:
+        async with self.db.write() as tx:
+            assert server.place is not None
+            address = await self.ports.choose(tx, server.place)
+            return await store.update_leased(tx, server.id, lease, ip=address.ip, port=address.port)
+
+    async def _fail_launch(self, server: Server, lease: str, reason: str) -> bool:
+        log.info("server.failed", server=str(server.key), reason=reason)
+        return await self._record(
+            server,
+            lease,
+            phase=Phase.STOPPING,
+            phase_attempt=server.attempt,
+            reason=reason,
+        )
+
+    async def _record(
+        self, server: Server, lease: str, *, progress: tuple[int, str] | None = None, **values: Any
+    ) -> bool:
+        async with self.db.write() as tx:
+            done = await store.update_leased(tx, server.id, lease, **values)
+            if done and progress is not None:
+                await servers_store.insert_event(
+                    tx, server.id, server.attempt, progress=progress[0], message=progress[1], now=clock.now()
+                )
+            tx.changed(server_topic(server.id))
+        return done
+
+    async def _reason(self, server: Server, why: str, sight: Sight) -> str | None:
+        if why == "gone" and sight.exit_code == 0:
+            return None  # it was told to end from inside, as JupyterLab's menu does
+        ended = sight.detail or (
+            f"exit status {sight.exit_code}" if sight.exit_code is not None else "exit status unknown"
+        )
+        sentence = {
+            "ended": f"The program ended before it answered ({ended}).",
+            "overdue": "The program did not answer in time. It may listen at another address than it was "
+            "told to, or need longer than its profile allows.",
+            "gone": f"The program ended by itself ({ended}).",
+        }[why]
+        output = (await self.runtime.logs(server.ref, tail=QUOTED)).strip()
+        return f"{sentence}\n{output}" if output else sentence
+
+    async def _withdrawn(self, server: Server) -> None:
+        with self.db.changes.listen(server_topic(server.id)) as news:
+            end = asyncio.get_running_loop().time() + WITHDRAWAL.total_seconds()
+            while (left := end - asyncio.get_running_loop().time()) > 0:
+                news.clear()
+                async with self.db.read() as tx:
+                    row = await servers_store.find_server_by_id(tx, server.id)
+                if row is None or row.routed_attempt is None:
+                    return
+                try:
+                    async with asyncio.timeout(min(left, 0.5)):
+                        await news.wait()
+                except TimeoutError:
+                    continue
+
+
+def _make_home(path: str) -> None:
+    Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)

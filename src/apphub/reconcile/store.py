@@ -1,0 +1,200 @@
+"""Rows of servers, as the reconciler and the publisher see them.
+
+Every change of the reconciler's names the lease under which it works: zero rows changed
+means that somebody else owns the server by now, and the result is thrown away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from apphub.db import Tx
+from apphub.db import tables as t
+from apphub.kit.addresses import Address
+from apphub.runtimes.base import Ref
+from apphub.servers.model import LIVE, Phase, Server, Wanted
+from apphub.servers.store import SERVER, server_of
+
+c = t.servers.c
+
+#: Asked for and not begun, nor yet let in.
+_WAITING = sa.and_(
+    c.wanted == Wanted.RUNNING,
+    c.attempt > c.phase_attempt,
+    c.phase.in_((Phase.STOPPED, Phase.FAILED)),
+    sa.or_(c.admitted.is_(None), c.admitted < c.requested),
+)
+#: Let in, and not up yet.
+_IN_FLIGHT = sa.or_(
+    c.phase == Phase.STARTING,
+    sa.and_(
+        c.wanted == Wanted.RUNNING,
+        c.attempt > c.phase_attempt,
+        c.admitted >= c.requested,
+        c.phase.in_((Phase.STOPPED, Phase.FAILED)),
+    ),
+)
+
+
+def _free(now: datetime) -> sa.ColumnElement[bool]:
+    return sa.or_(c.lease_until.is_(None), c.lease_until < now)
+
+
+async def list_due(tx: Tx, place: str, now: datetime, limit: int) -> list[int]:
+    """Servers to look at that need no admission, longest due first; those of other places are not ours."""
+    statement = (
+        sa.select(c.id)
+        .where(c.due <= now, _free(now), ~_WAITING, sa.or_(c.place == place, c.place.is_(None)))
+        .order_by(c.due)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return list((await tx.execute(statement)).scalars())
+
+
+async def list_waiting(tx: Tx, now: datetime, limit: int) -> list[int]:
+    """Servers that wait to be let in, first come first."""
+    statement = (
+        sa.select(c.id)
+        .where(c.due <= now, _free(now), _WAITING)
+        .order_by(c.requested, c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return list((await tx.execute(statement)).scalars())
+
+
+async def count_in_flight(tx: Tx) -> int:
+    """How many starts are under way in the whole hub."""
+    return int((await tx.execute(sa.select(sa.func.count()).where(_IN_FLIGHT))).scalar_one())
+
+
+async def find_next_due(tx: Tx, place: str) -> datetime | None:
+    """When the next server of this place is due, or its lease lapses."""
+    moment = sa.case((c.lease_until > c.due, c.lease_until), else_=c.due)
+    statement = sa.select(sa.func.min(moment)).where(
+        c.due.is_not(None), ~_WAITING, sa.or_(c.place == place, c.place.is_(None))
+    )
+    return (await tx.execute(statement)).scalar()
+
+
+async def list_used_ports(tx: Tx, place: str) -> set[int]:
+    """Ports that servers of this place have."""
+    statement = sa.select(c.port).where(c.place == place, c.port.is_not(None))
+    return set((await tx.execute(statement)).scalars())
+
+
+async def lease(tx: Tx, ids: Collection[int], token: str, until: datetime) -> None:
+    """Take servers for a while."""
+    await tx.execute(sa.update(t.servers).where(c.id.in_(ids)).values(lease=token, lease_until=until))
+
+
+async def admit(tx: Tx, server_id: int, *, place: str, address: Address, now: datetime) -> None:
+    """Let a server in: its start begins now, here."""
+    await tx.execute(
+        sa.update(t.servers)
+        .where(c.id == server_id)
+        .values(admitted=now, place=place, ip=address.ip, port=address.port, reason=None)
+    )
+
+
+async def list_servers(tx: Tx, ids: Collection[int]) -> list[Server]:
+    """These servers, whoever they belong to."""
+    statement = sa.select(*SERVER).join(t.users, t.users.c.id == c.user_id).where(c.id.in_(ids))
+    return [server_of(row) for row in await tx.execute(statement)]
+
+
+async def update_leased(tx: Tx, server_id: int, token: str, **values: Any) -> bool:
+    """Set columns of a server that is ours; False when it no longer is."""
+    statement = sa.update(t.servers).where(c.id == server_id, c.lease == token).values(**values)
+    return (await tx.execute(statement)).rowcount > 0
+
+
+async def release(
+    tx: Tx, server_id: int, token: str, *, attempt: int, wanted: Wanted, due: datetime | None
+) -> None:
+    """Give a server back, to be looked at when due: at once if what is wanted has changed meanwhile."""
+    unchanged = sa.and_(c.attempt == attempt, c.wanted == wanted)
+    await tx.execute(
+        sa.update(t.servers)
+        .where(c.id == server_id, c.lease == token)
+        .values(lease=None, lease_until=None, due=sa.case((unchanged, due), else_=c.due))
+    )
+
+
+async def mark_ended(tx: Tx, ended: Iterable[Ref], now: datetime) -> bool:
+    """Have servers looked at whose object has ended; whether there are any for which that is news."""
+    found = False
+    for ref in ended:
+        statement = (
+            sa.update(t.servers)
+            .where(c.id == ref.server_id, c.phase_attempt == ref.attempt, c.phase.in_(LIVE))
+            .values(due=now)
+        )
+        found = (await tx.execute(statement)).rowcount > 0 or found
+    return found
+
+
+async def break_leases(tx: Tx) -> None:
+    """End every claim; only for the one hub of a database."""
+    await tx.execute(sa.update(t.servers).where(c.lease.is_not(None)).values(lease=None, lease_until=None))
+
+
+async def list_live_refs(tx: Tx, place: str) -> dict[int, tuple[int, Phase, int]]:
+    """Servers of this place that should have a runtime object, or may: id -> (phase attempt, phase, attempt)."""
+    statement = sa.select(c.id, c.phase_attempt, c.phase, c.attempt).where(
+        c.place == place, sa.or_(c.phase.in_(LIVE), c.attempt > c.phase_attempt)
+    )
+    return {row[0]: (row[1], Phase(row[2]), row[3]) for row in await tx.execute(statement)}
+
+
+async def delete_user_when_empty(tx: Tx, server_id: int) -> None:
+    """Forget the person who is being deleted, once this was their last server."""
+    u = t.users.c
+    mine = sa.select(c.user_id).where(c.id == server_id).scalar_subquery()
+    others = sa.exists().where(c.user_id == u.id, c.id != server_id)
+    await tx.execute(sa.delete(t.users).where(u.id == mine, u.deleted.is_not(None), ~others))
+
+
+# -- routes --------------------------------------------------------------------------------
+
+_ROUTE = sa.select(c.id, t.users.c.name, c.name, c.phase_attempt, c.ip, c.port).join(
+    t.users, t.users.c.id == c.user_id
+)
+
+
+async def list_ready(tx: Tx, users: Sequence[str] | None = None) -> list[Any]:
+    """(id, user, server, attempt, ip, port) of servers that should have a route; of all or these users."""
+    statement = _ROUTE.where(c.phase == Phase.READY)
+    if users is not None:
+        statement = statement.where(t.users.c.name.in_(users))
+    return list(await tx.execute(statement))
+
+
+async def update_routed(tx: Tx, users: Sequence[str], routed: Sequence[tuple[int, int]]) -> list[int]:
+    """Record which servers of these users every edge routes to, by (id, attempt); ids of those that changed."""
+    changed = []
+    for server_id, attempt in routed:
+        statement = (
+            sa.update(t.servers)
+            .where(c.id == server_id, c.phase == Phase.READY, c.phase_attempt == attempt)
+            .where(sa.or_(c.routed_attempt.is_(None), c.routed_attempt != attempt))
+            .values(routed_attempt=attempt)
+        )
+        if (await tx.execute(statement)).rowcount:
+            changed.append(server_id)
+    withdrawn = (
+        sa.update(t.servers)
+        .where(
+            c.user_id.in_(sa.select(t.users.c.id).where(t.users.c.name.in_(users))),
+            c.routed_attempt.is_not(None),
+            c.id.not_in([server_id for server_id, _ in routed]),
+        )
+        .values(routed_attempt=None)
+        .returning(c.id)
+    )
+    return changed + list((await tx.execute(withdrawn)).scalars())

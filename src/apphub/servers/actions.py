@@ -1,0 +1,295 @@
+"""What can be done with servers: one method, one transaction. Nothing here starts a process.
+
+An action writes what is wanted and returns; the reconciler makes it so, whether or not the
+caller is still there. `settled` waits for the outcome.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from apphub.audit import By, insert_entry
+from apphub.db import Database, Tx
+from apphub.db.changes import DUE, RIGHTS, server_topic
+from apphub.errors import Conflict, Invalid
+from apphub.kit import clock
+from apphub.people import store as people_store
+from apphub.people.model import Declared, Person, Source, UserExists, parse_user_name
+from apphub.profiles import Catalogue
+from apphub.servers import store
+from apphub.servers.model import (
+    AlreadyRunning,
+    HubFull,
+    NoSuchServer,
+    Phase,
+    Plan,
+    Progress,
+    Server,
+    ServerExists,
+    ServerKey,
+    TooManyServers,
+    Wanted,
+    parse_display_name,
+    parse_server_name,
+)
+from apphub.settings import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """The body of a start or a change; None where nothing was said."""
+
+    options: Mapping[str, Any] | None = None
+    display_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """Servers of people."""
+
+    db: Database
+    catalogue: Catalogue
+    limits: Limits
+
+    async def create(self, by: By, key: ServerKey, ask: Ask) -> Server:
+        """Make a named server that is stopped; raises `ServerExists` or `TooManyServers`."""
+        async with self.db.write() as tx:
+            person = await people_store.get_person(tx, key.user)
+            await store.lock_user(tx, person.id)
+            if not key.name:
+                raise ServerExists(f"User {key.user} already has a default server")
+            if await store.find_server(tx, key) is not None:
+                raise ServerExists(f"User {key.user} already has server {key.name}")
+            server_id = await self._insert(tx, person, key, ask)
+            await insert_entry(tx, by, "server.create", f"server:{key}")
+            server = await store.find_server_by_id(tx, server_id)
+        assert server is not None
+        return server
+
+    async def start(self, by: By, key: ServerKey, ask: Ask) -> Server:
+        """Ask for a server to run; a named one is made when it is missing.
+
+        The gate of profiles is here: the options choose the profile, and the groups that the
+        server's owner is in *now* decide. Without options those of the last start count, and
+        else the default profile. A server that is starting already is left as it is.
+        Raises `AlreadyRunning`, `HubFull` and what the catalogue raises.
+        """
+        now = clock.now()
+        async with self.db.write() as tx:
+            person = await people_store.get_person(tx, key.user)
+            await store.lock_user(tx, person.id)
+            server = await store.find_server(tx, key)
+            if server is not None and server.pending == "spawn":
+                return server
+            if server is not None and server.active:
+                state = "already running" if server.ready else "pending stop"
+                raise AlreadyRunning(f"{_spoken(key)} is {state}")
+            sent = ask.options if ask.options is not None else (server.options if server else None)
+            choice = self.catalogue.choose(sent or {}, person.groups)
+            await self._room(tx)
+            if server is None:
+                server_id = await self._insert(tx, person, key, ask)
+            else:
+                server_id = server.id
+                if ask.display_name is not None:
+                    name = parse_display_name(ask.display_name)
+                    await store.update_server(tx, server_id, display_name=name)
+            plan = Plan.of(choice.profile, choice.options)
+            attempt = await store.request_start(
+                tx, server_id, plan=plan, options=None if sent is None else dict(sent), now=now
+            )
+            await store.delete_old_events(tx, server_id, attempt - 4)
+            await store.insert_event(tx, server_id, attempt, progress=0, message="Server requested", now=now)
+            await insert_entry(
+                tx, by, "server.start", f"server:{key}", after={"profile": plan.profile, "attempt": attempt}
+            )
+            tx.changed(DUE, server_topic(server_id))
+            started = await store.find_server_by_id(tx, server_id)
+        assert started is not None
+        return started
+
+    async def stop(self, by: By, key: ServerKey, *, remove: bool = False) -> Server | None:
+        """Ask for a server to stop, and with `remove` to be forgotten; None when there is nothing left to do."""
+        now = clock.now()
+        async with self.db.write() as tx:
+            await people_store.get_person(tx, key.user)
+            server = await store.find_server(tx, key)
+            if remove and not key.name:
+                raise Invalid("Cannot delete the default server")
+            if server is None:
+                if key.name:
+                    raise NoSuchServer(key)
+                return None
+            if remove and not server.active:
+                await store.delete_server(tx, server.id)
+                await insert_entry(tx, by, "server.remove", server.label)
+                return None
+            if not server.active:
+                return None
+            await store.update_wanted(tx, server.id, Wanted.REMOVED if remove else Wanted.STOPPED, now)
+            await insert_entry(tx, by, "server.remove" if remove else "server.stop", server.label)
+            tx.changed(DUE, server_topic(server.id))
+        return server
+
+    async def modify(self, by: By, key: ServerKey, ask: Ask, *, new_name: str | None) -> Server:
+        """Change name, display name or options of a stopped server."""
+        async with self.db.write() as tx:
+            person = await people_store.get_person(tx, key.user)
+            server = await store.find_server(tx, key)
+            if server is None:
+                raise NoSuchServer(key)
+            if server.active:
+                raise Invalid(f"{_spoken(key)} is active. Please stop it before modifying it.")
+            values = await self._changes(tx, person, server, ask, new_name)
+            await store.update_server(tx, server.id, **values)
+            await insert_entry(tx, by, "server.change", server.label, after=values)
+            changed = await store.find_server_by_id(tx, server.id)
+        assert changed is not None
+        return changed
+
+    async def rename_user(self, by: By, name: str, new: object) -> str:
+        """Give a person another name. Refused while a server runs, whose address has the name in it."""
+        folded = parse_user_name(new)
+        async with self.db.write() as tx:
+            person = await people_store.get_person(tx, name)
+            if folded == person.name:
+                return folded
+            if person.source is Source.SETTINGS:
+                raise Declared(f"The user {person.name}")
+            if await people_store.find_existing(tx, [folded]):
+                raise UserExists(f"User {folded} already exists, username must be unique")
+            if any(server.active for server in await store.list_servers_of(tx, person.id)):
+                raise Conflict(f"{person.name} has running servers.", "Stop them first.")
+            await people_store.update_person(tx, person.id, name=folded)
+            await insert_entry(tx, by, "user.rename", person.label, after={"name": folded})
+            tx.changed(RIGHTS)
+        return folded
+
+    async def delete_user(self, by: By, name: str, *, patience: timedelta) -> None:
+        """Forget a person. Their servers are stopped first; nobody sees the person any more meanwhile."""
+        now = clock.now()
+        async with self.db.write() as tx:
+            person = await people_store.get_person(tx, name)
+            servers = await store.list_servers_of(tx, person.id)
+            await insert_entry(tx, by, "user.delete", person.label)
+            tx.changed(RIGHTS)
+            if not any(server.active for server in servers):
+                await people_store.delete_person(tx, person.id)
+                return
+            await people_store.update_person(tx, person.id, deleted=now)
+            for server in servers:
+                await store.update_wanted(tx, server.id, Wanted.REMOVED, now)
+            tx.changed(DUE, *(server_topic(server.id) for server in servers))
+        for server in servers:
+            await self.settled(server.id, _gone, patience)
+
+    async def find(self, key: ServerKey) -> Server | None:
+        """The server of this key, if there is one."""
+        async with self.db.read() as tx:
+            return await store.find_server(tx, key)
+
+    async def settled(
+        self, server_id: int, done: Callable[[Server | None], bool], patience: timedelta
+    ) -> Server | None:
+        """Wait until `done` says so of the row, at most `patience`; the row as it is then."""
+        with self.db.changes.listen(server_topic(server_id)) as news:
+            end = asyncio.get_running_loop().time() + patience.total_seconds()
+            while True:
+                news.clear()
+                async with self.db.read() as tx:
+                    server = await store.find_server_by_id(tx, server_id)
+                left = end - asyncio.get_running_loop().time()
+                if done(server) or left <= 0:
+                    return server
+                # News may be lost (another replica, a restart); rows are the truth.
+                try:
+                    async with asyncio.timeout(min(left, 1.0)):
+                        await news.wait()
+                except TimeoutError:
+                    continue
+
+    async def started(self, server: Server, patience: timedelta) -> Server | None:
+        """Wait until this attempt is ready or has failed."""
+        return await self.settled(
+            server.id,
+            lambda row: row is None or row.attempt != server.attempt or row.pending != "spawn",
+            patience,
+        )
+
+    async def stopped(self, server: Server, patience: timedelta) -> Server | None:
+        """Wait until the server is down, and no edge sends requests to it."""
+        return await self.settled(server.id, lambda row: row is None or not row.active, patience)
+
+    async def events(self, server: Server, after: int = 0) -> list[Progress]:
+        """Progress of the server's current attempt, after the event of that id."""
+        async with self.db.read() as tx:
+            return await store.list_events(tx, server.id, server.attempt, after)
+
+    async def note_activity(
+        self, name: str, *, user: datetime | None, servers: Mapping[str, datetime]
+    ) -> None:
+        """Record when a person and their servers were last active; only ever forward."""
+        async with self.db.write() as tx:
+            person = await people_store.get_person(tx, name)
+            for server_name, seen in servers.items():
+                server = await store.find_server(tx, ServerKey(person.name, server_name))
+                if server is None:
+                    raise Invalid(f"No such server {server_name[:64]!r} for user {person.name}")
+                await store.update_activity(tx, server.id, seen)
+            latest = max([seen for seen in (user, *servers.values()) if seen is not None], default=None)
+            if latest is not None:
+                await store.update_user_activity(tx, person.id, latest)
+
+    async def _insert(self, tx: Tx, person: Person, key: ServerKey, ask: Ask) -> int:
+        if key.name:
+            parse_server_name(key.name)
+            limit = self.limits.named_servers_per_user
+            if limit and await store.count_named(tx, person.id) >= limit:
+                raise TooManyServers(
+                    f"User {person.name} already has the maximum of {limit} named servers.",
+                    "One must be deleted before a new server can be created.",
+                )
+        return await store.insert_server(
+            tx,
+            person.id,
+            key.name,
+            display_name=parse_display_name(ask.display_name or ""),
+            options=None if ask.options is None else dict(ask.options),
+            now=clock.now(),
+        )
+
+    async def _changes(
+        self, tx: Tx, person: Person, server: Server, ask: Ask, new_name: str | None
+    ) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        if new_name is not None and new_name != server.key.name:
+            parse_server_name(new_name)
+            if not server.key.name:
+                raise Invalid("The default server cannot be renamed.")
+            if await store.find_server(tx, ServerKey(person.name, new_name)) is not None:
+                raise ServerExists(f"User {person.name} already has server {new_name!r}")
+            values["name"] = new_name
+        if ask.display_name is not None:
+            values["display_name"] = parse_display_name(ask.display_name)
+        if ask.options is not None:
+            values["options"] = dict(ask.options)
+        if not values and new_name is None:
+            raise Invalid("Must specify at least one field to modify.")
+        return values
+
+    async def _room(self, tx: Tx) -> None:
+        limit = self.limits.active_servers
+        if limit and await store.count_active(tx) >= limit:
+            raise HubFull(limit)
+
+
+def _gone(server: Server | None) -> bool:
+    return server is None or (server.phase is Phase.STOPPED and not server.active)
+
+
+def _spoken(key: ServerKey) -> str:
+    return f"{key.user}:{key.name}" if key.name else key.user

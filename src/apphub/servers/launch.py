@@ -1,0 +1,166 @@
+"""From a server's row to everything a driver needs: pure.
+
+The environment is the one that JupyterHub hands to its single-user servers (its reference:
+"Spawners", environment variables), so that those run here unmodified; any other program may
+use it or not.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+
+from apphub.kit.urls import Urls, segment
+from apphub.runtimes.base import LaunchFailed, LaunchSpec, Ref
+from apphub.servers.model import Plan, Server, ServerKey
+
+_HOLE = re.compile(r"\{\{|\}\}|\{(option:)?([A-Za-z0-9_.-]+)\}")
+_HELLO = Path(__file__).parent.parent / "apps" / "hello.py"
+
+#: What servers of the process runtime inherit of the hub's own environment.
+INHERITED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What launches depend on beside the row."""
+
+    urls: Urls
+    #: The hub's own environment, of which servers inherit a little.
+    environ: Mapping[str, str]
+    #: Folder below which every server of run_as `same` has a home.
+    homes: Path
+    #: Whether servers run as the system account of their owner's name.
+    system_users: bool
+
+
+def client_id(key: ServerKey) -> str:
+    """The OAuth client id of a server."""
+    user = quote(key.user, safe="")
+    return f"jupyterhub-user-{user}-{quote(key.name, safe='')}" if key.name else f"jupyterhub-user-{user}"
+
+
+def launch_spec(server: Server, token: str, around: Surroundings) -> LaunchSpec:
+    """Everything needed to start the newest attempt. Raises `LaunchFailed` for a plan that cannot be filled in."""
+    plan = server.plan
+    if plan is None or server.address is None:
+        raise LaunchFailed("The server has no plan or no address.")
+    home = None if around.system_users else _home(around.homes, server.key)
+    holes = _holes(server, around.urls)
+    env = {name: around.environ[name] for name in INHERITED if name in around.environ}
+    if home is not None:
+        env |= {"HOME": str(home), "USER": server.key.user, "SHELL": around.environ.get("SHELL", "/bin/sh")}
+    env |= _hub_environment(server, token, around.urls)
+    env |= _limits(plan)
+    env |= {name: filled(value, holes, plan.options) for name, value in plan.environment.items()}
+    if plan.environment_path:
+        env["PATH"] = f"{plan.environment_path}/bin{os.pathsep}{env.get('PATH', os.defpath)}"
+        env["VIRTUAL_ENV"] = plan.environment_path
+    return LaunchSpec(
+        ref=Ref(server.id, server.attempt),
+        command=_command(plan, holes),
+        env=env,
+        address=server.address,
+        run_as=server.key.user if around.system_users else None,
+        cwd=filled(plan.working_dir, holes, plan.options) or (str(home) if home else None),
+        memory_bytes=plan.memory_limit,
+        cpus=plan.cpu_limit,
+    )
+
+
+def filled(text: str, holes: Mapping[str, str], options: Mapping[str, object]) -> str:
+    """The text with `{user}`, `{option:NAME}` and the like filled in; `{{` and `}}` are braces."""
+
+    def fill(match: re.Match[str]) -> str:
+        if match[0] in ("{{", "}}"):
+            return match[0][0]
+        if match[1]:
+            if match[2] not in options:
+                raise LaunchFailed(f"The profile uses the option {match[2]}, which was not given.")
+            value = options[match[2]]
+            return ("true" if value else "false") if isinstance(value, bool) else str(value)
+        if match[2] not in holes:
+            raise LaunchFailed(f"The profile uses {match[0]}, which does not exist.")
+        return holes[match[2]]
+
+    return _HOLE.sub(fill, text)
+
+
+def _holes(server: Server, urls: Urls) -> dict[str, str]:
+    assert server.address is not None
+    prefix = urls.server(*server.key)
+    return {
+        "user": server.key.user,
+        "server": server.key.name,
+        "ip": server.address.ip,
+        "port": str(server.address.port),
+        "prefix": prefix,
+        "base": prefix.rstrip("/"),
+    }
+
+
+def _command(plan: Plan, holes: Mapping[str, str]) -> tuple[str, ...]:
+    if plan.kind == "hello":
+        return (sys.executable, "-I", str(_HELLO))
+    if plan.kind == "jupyterhub-singleuser":
+        return ("jupyterhub-singleuser",)
+    return tuple(filled(word, holes, plan.options) for word in plan.command)
+
+
+def _home(homes: Path, key: ServerKey) -> Path:
+    # The name is encoded so that no name can lead out of the folder or mean another's.
+    return homes / quote(key.user, safe="@").replace(".", "%2E")
+
+
+def _limits(plan: Plan) -> dict[str, str]:
+    limits = {
+        "MEM_LIMIT": plan.memory_limit,
+        "MEM_GUARANTEE": plan.memory_guarantee,
+        "CPU_LIMIT": plan.cpu_limit,
+        "CPU_GUARANTEE": plan.cpu_guarantee,
+    }
+    return {name: str(value) for name, value in limits.items() if value is not None}
+
+
+def _hub_environment(server: Server, token: str, urls: Urls) -> dict[str, str]:
+    plan, key, address = server.plan, server.key, server.address
+    assert plan is not None
+    assert address is not None
+    prefix = urls.server(*key)
+    access = [f"access:servers!server={key}", f"access:servers!user={key.user}"]
+    public = urls.public_origin or ""
+    options = msgspec.json.encode(plan.options).decode()
+    env = {
+        "JUPYTERHUB_API_TOKEN": token,
+        "JPY_API_TOKEN": token,
+        "JUPYTERHUB_CLIENT_ID": client_id(key),
+        "JUPYTERHUB_HOST": "",
+        "JUPYTERHUB_OAUTH_CALLBACK_URL": f"{prefix}oauth_callback",
+        "JUPYTERHUB_OAUTH_SCOPES": msgspec.json.encode(access).decode(),
+        "JUPYTERHUB_OAUTH_ACCESS_SCOPES": msgspec.json.encode(access).decode(),
+        "JUPYTERHUB_OAUTH_CLIENT_ALLOWED_SCOPES": "[]",
+        "JUPYTERHUB_USER": key.user,
+        "JUPYTERHUB_SERVER_NAME": key.name,
+        "JUPYTERHUB_API_URL": urls.server_api,
+        "JUPYTERHUB_ACTIVITY_URL": f"{urls.server_api}/users/{segment(key.user)}/activity",
+        "JUPYTERHUB_BASE_URL": urls.base,
+        "JUPYTERHUB_SERVICE_PREFIX": prefix,
+        "JUPYTERHUB_SERVICE_URL": f"http://{address}{prefix}",
+        "JUPYTERHUB_PUBLIC_URL": f"{public}{prefix}" if public else "",
+        "JUPYTERHUB_PUBLIC_HUB_URL": f"{public}{urls.hub}" if public else "",
+        "JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED": "0",
+        "APPHUB_PROFILE": plan.profile,
+        "APPHUB_USER_OPTIONS": options,
+    }
+    if plan.default_url:
+        env["JUPYTERHUB_DEFAULT_URL"] = plan.default_url
+    if plan.options_variable:
+        env[plan.options_variable] = options
+    return env

@@ -1,0 +1,212 @@
+"""Rows of servers, as the actions see them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from apphub.db import Tx
+from apphub.db import tables as t
+from apphub.kit.addresses import Address
+from apphub.servers.model import LIVE, Phase, Plan, Progress, Server, ServerKey, Wanted
+
+c = t.servers.c
+e = t.server_events.c
+
+#: The columns that `server_of` reads, in its order.
+SERVER = (
+    c.id,
+    t.users.c.name,
+    c.name,
+    c.display_name,
+    c.created,
+    c.wanted,
+    c.attempt,
+    c.options,
+    c.spec,
+    c.requested,
+    c.phase,
+    c.phase_attempt,
+    c.reason,
+    c.admitted,
+    c.place,
+    c.ip,
+    c.port,
+    c.routed_attempt,
+    c.last_activity,
+    c.user_id,
+)
+
+_SELECT = sa.select(*SERVER).join(t.users, t.users.c.id == c.user_id)
+_BY_KEY = _SELECT.where(
+    t.users.c.name == sa.bindparam("user"), c.name == sa.bindparam("name"), t.users.c.deleted.is_(None)
+)
+_BY_ID = _SELECT.where(c.id == sa.bindparam("id"))
+
+
+def server_of(row: Any) -> Server:
+    """The value of a row that starts with `SERVER`."""
+    return Server(
+        id=row[0],
+        key=ServerKey(row[1], row[2]),
+        display_name=row[3],
+        created=row[4],
+        wanted=Wanted(row[5]),
+        attempt=row[6],
+        options=row[7],
+        plan=msgspec.convert(row[8], Plan) if row[8] is not None else None,
+        requested=row[9],
+        phase=Phase(row[10]),
+        phase_attempt=row[11],
+        reason=row[12],
+        admitted=row[13],
+        place=row[14],
+        address=Address(row[15], row[16]) if row[16] is not None else None,
+        routed_attempt=row[17],
+        last_activity=row[18],
+        user_id=row[19],
+    )
+
+
+async def find_server(tx: Tx, key: ServerKey) -> Server | None:
+    """The server of this key, if there is one."""
+    row = (await tx.execute(_BY_KEY, {"user": key.user, "name": key.name})).first()
+    return None if row is None else server_of(row)
+
+
+async def find_server_by_id(tx: Tx, server_id: int) -> Server | None:
+    """The server of this id, also of somebody who is being deleted."""
+    row = (await tx.execute(_BY_ID, {"id": server_id})).first()
+    return None if row is None else server_of(row)
+
+
+async def lock_user(tx: Tx, user_id: int) -> None:
+    """Let no other transaction start or create servers of this person meanwhile."""
+    await tx.execute(sa.select(t.users.c.id).where(t.users.c.id == user_id).with_for_update())
+
+
+async def list_servers_of(tx: Tx, user_id: int) -> list[Server]:
+    """All servers of one person, the default one first."""
+    rows = await tx.execute(_SELECT.where(c.user_id == user_id).order_by(c.name))
+    return [server_of(row) for row in rows]
+
+
+async def count_named(tx: Tx, user_id: int) -> int:
+    """How many named servers a person has."""
+    statement = sa.select(sa.func.count()).where(
+        c.user_id == user_id, c.name != "", c.wanted != Wanted.REMOVED
+    )
+    return int((await tx.execute(statement)).scalar_one())
+
+
+async def count_active(tx: Tx) -> int:
+    """How many servers are wanted or live in the whole hub."""
+    statement = sa.select(sa.func.count()).where(
+        sa.or_(c.phase.in_(LIVE), sa.and_(c.wanted == Wanted.RUNNING, c.attempt > c.phase_attempt))
+    )
+    return int((await tx.execute(statement)).scalar_one())
+
+
+async def insert_server(
+    tx: Tx,
+    user_id: int,
+    name: str,
+    *,
+    display_name: str,
+    options: dict[str, Any] | None,
+    now: datetime,
+) -> int:
+    """Create a server that is stopped; its id."""
+    statement = sa.insert(t.servers).values(
+        user_id=user_id, name=name, display_name=display_name, options=options, created=now
+    )
+    return int((await tx.execute(statement.returning(c.id))).scalar_one())
+
+
+async def update_server(tx: Tx, server_id: int, **values: Any) -> None:
+    """Set columns that belong to actions."""
+    await tx.execute(sa.update(t.servers).where(c.id == server_id).values(**values))
+
+
+async def update_wanted(tx: Tx, server_id: int, wanted: Wanted, now: datetime) -> None:
+    """Say what is wanted, and have the reconciler look at once."""
+    await tx.execute(sa.update(t.servers).where(c.id == server_id).values(wanted=wanted, due=now))
+
+
+async def request_start(
+    tx: Tx,
+    server_id: int,
+    *,
+    plan: Plan,
+    options: dict[str, Any] | None,
+    now: datetime,
+) -> int:
+    """Ask for the next attempt; its number."""
+    statement = (
+        sa.update(t.servers)
+        .where(c.id == server_id)
+        .values(
+            wanted=Wanted.RUNNING,
+            attempt=c.attempt + 1,
+            spec=msgspec.to_builtins(plan),
+            options=options,
+            requested=now,
+            last_activity=now,
+            due=now,
+        )
+        .returning(c.attempt)
+    )
+    return int((await tx.execute(statement)).scalar_one())
+
+
+async def delete_server(tx: Tx, server_id: int) -> None:
+    """Forget a server."""
+    await tx.execute(sa.delete(t.servers).where(c.id == server_id))
+
+
+async def insert_event(
+    tx: Tx, server_id: int, attempt: int, *, progress: int, message: str, now: datetime
+) -> None:
+    """Note progress of an attempt."""
+    await tx.execute(
+        sa.insert(t.server_events).values(
+            server_id=server_id, attempt=attempt, progress=progress, message=message, at=now
+        )
+    )
+
+
+async def delete_old_events(tx: Tx, server_id: int, before_attempt: int) -> None:
+    """Forget the progress of attempts before this one."""
+    await tx.execute(sa.delete(t.server_events).where(e.server_id == server_id, e.attempt < before_attempt))
+
+
+async def list_events(tx: Tx, server_id: int, attempt: int, after: int = 0) -> list[Progress]:
+    """Progress of one attempt, oldest first, after the event of that id."""
+    statement = (
+        sa.select(e.id, e.attempt, e.at, e.progress, e.message)
+        .where(e.server_id == server_id, e.attempt == attempt, e.id > after)
+        .order_by(e.id)
+    )
+    return [Progress(*row) for row in await tx.execute(statement)]
+
+
+async def update_activity(tx: Tx, server_id: int, seen: datetime) -> None:
+    """Move a server's last activity forward, never back."""
+    await tx.execute(
+        sa.update(t.servers)
+        .where(c.id == server_id, sa.or_(c.last_activity.is_(None), c.last_activity < seen))
+        .values(last_activity=seen)
+    )
+
+
+async def update_user_activity(tx: Tx, user_id: int, seen: datetime) -> None:
+    """Move a person's last activity forward, never back."""
+    u = t.users.c
+    await tx.execute(
+        sa.update(t.users)
+        .where(u.id == user_id, sa.or_(u.last_activity.is_(None), u.last_activity < seen))
+        .values(last_activity=seen)
+    )
