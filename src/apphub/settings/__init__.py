@@ -1,31 +1,51 @@
 """All settings, and the only reader of the settings file and the environment."""
 
+from apphub.settings.json_schema import schema
+from apphub.settings.load import Loaded, load, read
 from apphub.settings.model import (
     TLS,
     Group,
     Limits,
     Login,
     Option,
+    PasswordLogin,
     Processes,
     Profile,
     Role,
     Service,
     Settings,
+    SharedPasswordLogin,
     Timeouts,
     Tokens,
+    effective_profiles,
 )
+from apphub.settings.outside import require_usable, warnings
+from apphub.settings.problems import Problem, SettingsError
+from apphub.settings.reference_page import reference
 
 __all__ = [
     "TLS",
     "Group",
     "Limits",
+    "Loaded",
     "Login",
     "Option",
+    "PasswordLogin",
+    "Problem",
     "Processes",
     "Profile",
     "Role",
     "Service",
     "Settings",
+    "SettingsError",
+    "SharedPasswordLogin",
     "Timeouts",
     "Tokens",
+    "effective_profiles",
+    "load",
+    "read",
+    "reference",
+    "require_usable",
+    "schema",
+    "warnings",
 ]

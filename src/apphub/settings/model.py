@@ -10,85 +10,70 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    field_validator,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from apphub.kit.addresses import Address
-from apphub.kit.names import SLUG, user_name
+from apphub.settings.profile import SAMPLE, Option, Profile
+from apphub.settings.references import dangling
+from apphub.settings.values import (
+    Bind,
+    Duration,
+    FilePath,
+    GroupName,
+    PlainSecret,
+    Properties,
+    RoleName,
+    Secret,
+    Section,
+    Size,
+    Slug,
+    UserName,
+    Word,
+)
 
-_UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
-_SIZES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
-
-
-def _duration(value: Any) -> Any:
-    if isinstance(value, str) and (match := _DURATION.fullmatch(value.strip())):
-        return timedelta(**{_UNITS[match[2]]: float(match[1])})
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return timedelta(seconds=value)
-    if isinstance(value, timedelta):
-        return value
-    raise ValueError("a duration is a number of seconds, or text such as 30s, 5m, 12h or 14d")
-
-
-def _not_negative(value: timedelta) -> timedelta:
-    if value < timedelta(0):
-        raise ValueError("a duration cannot be negative")
-    return value
-
-
-def _size(value: Any) -> Any:
-    if isinstance(value, str) and (match := _SIZE.fullmatch(value.strip())):
-        return int(float(match[1]) * _SIZES[match[2].lower()])
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    raise ValueError("a size is a number of bytes, or text such as 512M or 2G")
-
-
-def _address(value: Any) -> Any:
-    return Address.parse(value) if isinstance(value, str) else value
-
-
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(_duration, json_schema_input_type=str | float),
-    AfterValidator(_not_negative),
+__all__ = [
+    "TLS",
+    "Group",
+    "Limits",
+    "Login",
+    "Option",
+    "PasswordLogin",
+    "Processes",
+    "Profile",
+    "Role",
+    "Section",
+    "Service",
+    "Settings",
+    "SharedPasswordLogin",
+    "Timeouts",
+    "Tokens",
+    "effective_profiles",
 ]
-Size = Annotated[int, BeforeValidator(_size, json_schema_input_type=str | int), Field(gt=0)]
-Bind = Annotated[Address, BeforeValidator(_address, json_schema_input_type=str)]
-UserName = Annotated[str, AfterValidator(user_name)]
-Slug = Annotated[str, Field(pattern=SLUG.pattern, max_length=63)]
-Properties = dict[str, Any]
 
 
-class Section(BaseModel):
-    """Base of all groups of settings: unknown keys are errors, nothing changes after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+def _ports(value: Any) -> Any:
+    try:
+        first, last = (int(port) for port in value)
+    except (TypeError, ValueError):
+        first, last = 0, 0
+    if not 1024 <= first <= last <= 65535:
+        raise ValueError("must be two ports from 1024 to 65535, the lower one first")
+    return (first, last)
 
 
 class TLS(Section):
     """Certificate of the public port; read again when the files change."""
 
-    certificate: Path = Field(description="PEM file with the certificate chain.")
-    key: Path = Field(description="PEM file with the private key.")
+    certificate: FilePath = Field(description="PEM file with the certificate chain.")
+    key: FilePath = Field(description="PEM file with the private key.")
 
 
 class PasswordLogin(Section):
     """Accounts with a password kept by the hub (argon2id)."""
 
-    enabled: bool = True
+    enabled: bool = Field(default=True, description="Let people sign in this way.")
     minimum_length: int = Field(default=10, ge=1, le=128, description="Shortest new password.")
     token_endpoint: bool = Field(
         default=True,
@@ -99,7 +84,7 @@ class PasswordLogin(Section):
 class SharedPasswordLogin(Section):
     """Any name with one password: for trials and tests on a closed network only."""
 
-    password: SecretStr = Field(description="The one password.")
+    password: Secret = Field(min_length=1, description="The one password.")
     create_users: bool = Field(default=True, description="A first sign-in makes the account.")
     token_endpoint: bool = Field(
         default=True,
@@ -110,8 +95,10 @@ class SharedPasswordLogin(Section):
 class Login(Section):
     """How people prove who they are, and what follows from it."""
 
-    password: PasswordLogin = PasswordLogin()
-    shared_password: SharedPasswordLogin | None = None
+    password: PasswordLogin = Field(default=PasswordLogin(), description="Accounts with a password.")
+    shared_password: SharedPasswordLogin | None = Field(
+        default=None, description="One password for every name; for trials only."
+    )
     admins: tuple[UserName, ...] = Field(
         default=(), description="Accounts that exist from the start and are administrators."
     )
@@ -124,116 +111,64 @@ class Login(Section):
         ge=1,
         description="The same per client address (IPv6: per /64), looser: many people share one.",
     )
-    failure_window: Duration = Field(default=timedelta(minutes=15))
+    failure_window: Duration = Field(
+        default=timedelta(minutes=15), description="Failures are counted over this time."
+    )
 
 
 class Role(Section):
     """A named set of scopes and who holds it."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9\-_~.]{1,253}[a-z0-9]$")
-    description: str = Field(default="", max_length=1000)
+    name: RoleName = Field(description="Its name; or that of a built-in role.")
+    description: str = Field(default="", max_length=1000, description="What it is for.")
     scopes: tuple[str, ...] | None = Field(
         default=None, description="Scopes it gives; leave out to only add holders to a built-in role."
     )
-    users: tuple[UserName, ...] = ()
-    groups: tuple[str, ...] = ()
-    services: tuple[str, ...] = ()
+    users: tuple[UserName, ...] = Field(default=(), description="People who hold it.")
+    groups: tuple[str, ...] = Field(default=(), description="Groups whose members hold it.")
+    services: tuple[str, ...] = Field(default=(), description="Services that hold it.")
 
 
 class Service(Section):
     """A program that talks to the hub: by API token, or by signing people in with OAuth 2."""
 
-    name: Slug
-    api_token: SecretStr | None = Field(default=None, min_length=16)
+    name: Slug = Field(description="Its name in addresses and in the API.")
+    api_token: Annotated[Secret, Field(min_length=16)] | None = Field(
+        default=None, description="The token it calls the API with; at least 16 characters."
+    )
     roles: tuple[str, ...] = Field(default=(), description="Roles it holds.")
     admin: bool = Field(default=False, description="The same as the role `admin`.")
     url: str | None = Field(default=None, description="Where it listens, to be served at /services/NAME/.")
     info: Properties = Field(default_factory=dict, description="Anything; shown by the API.")
     display: bool = Field(default=True, description="Show it on the home page.")
     oauth_client_id: str | None = Field(default=None, description="Default: service-NAME.")
-    oauth_redirect_uri: str | None = None
-    oauth_client_allowed_scopes: tuple[str, ...] = ()
+    oauth_redirect_uri: str | None = Field(
+        default=None, description="Where sign-ins return to; default: /services/NAME/oauth_callback."
+    )
+    oauth_client_allowed_scopes: tuple[str, ...] = Field(
+        default=(), description="Scopes that its users' tokens may hold."
+    )
     oauth_no_confirm: bool = Field(default=False, description="Skip the consent page.")
+
+    @field_validator("url")
+    @classmethod
+    def _is_address(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https?://[^\s?#@]+", value):
+            raise ValueError("must be an address such as http://127.0.0.1:9000")
+        return value
 
 
 class Group(Section):
     """A group of people. Members named here are guaranteed; others may come and go by the API."""
 
-    members: tuple[UserName, ...] = ()
-    properties: Properties = Field(default_factory=dict)
-
-
-class Option(Section):
-    """One thing that may be chosen when a profile is started."""
-
-    type: Literal["string", "integer", "number", "boolean"] = "string"
-    title: str = Field(default="", max_length=200)
-    description: str = Field(default="", max_length=2000)
-    default: str | int | float | bool | None = Field(
-        default=None, description="Used when nothing is chosen; none: a choice is required."
-    )
-    choices: tuple[str | int | float, ...] | None = Field(default=None, min_length=1)
-    minimum: float | None = None
-    maximum: float | None = None
-    max_length: int = Field(default=200, ge=1, le=4096)
-    pattern: str | None = Field(default=None, description="Regular expression for the whole text.")
-
-
-class Profile(Section):
-    """An app that may be launched, and by whom.
-
-    `command`, `environment` and `default_url` may hold `{user}`, `{server}`, `{ip}`, `{port}`,
-    `{prefix}` (path with slashes at both ends), `{base}` (the same without the last slash) and
-    `{option:NAME}`; braces are doubled to be meant as such.
-    """
-
-    slug: Slug
-    display_name: str = Field(default="", max_length=200)
-    description: str = Field(default="", max_length=2000)
-    icon: str = Field(default="", max_length=200, description="An emoji, or the name of a built-in icon.")
-    groups: tuple[str, ...] | Literal["everyone"] = Field(
-        default=(), description="Groups whose members may start it; `everyone`; none: nobody but admins."
-    )
-    default: bool = Field(default=False, description="Used by starts that name no profile.")
-    kind: Literal["command", "jupyterhub-singleuser", "hello"] = Field(
-        default="command",
-        description="`command`: the command below; `jupyterhub-singleuser`: that program, found in "
-        "`environment_path`; `hello`: the small page that comes with the hub.",
-    )
-    command: tuple[str, ...] = ()
-    environment_path: Path | None = Field(
-        default=None, description="Folder of a Python environment whose `bin` goes first on PATH."
-    )
-    environment: dict[str, str] = Field(default_factory=dict)
-    options_variable: str | None = Field(
-        default=None,
-        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
-        description="Environment variable that receives the options of the start as JSON.",
-    )
-    default_url: str = Field(default="", max_length=500, description="Path below the app to open first.")
-    working_dir: str = Field(default="", max_length=500)
-    memory_limit: Size | None = None
-    memory_guarantee: Size | None = None
-    cpu_limit: float | None = Field(default=None, gt=0)
-    cpu_guarantee: float | None = Field(default=None, gt=0)
-    start_timeout: Duration | None = Field(default=None, description="Default: timeouts.start.")
-    ready_path: str = Field(default="", max_length=500, description="Path below the app asked for readiness.")
-    options: dict[str, Option] = Field(default_factory=dict)
-    extra_options: Literal["refuse", "allow"] = "refuse"
-
-    @model_validator(mode="after")
-    def _command_matches_kind(self) -> Profile:
-        if self.kind == "command" and not self.command:
-            raise ValueError("a profile of kind `command` needs a `command`")
-        if self.kind != "command" and self.command:
-            raise ValueError(f"a profile of kind `{self.kind}` brings its own command; leave `command` out")
-        return self
+    members: tuple[UserName, ...] = Field(default=(), description="People who are always in it.")
+    properties: Properties = Field(default_factory=dict, description="Anything; shown by the API.")
 
 
 class Limits(Section):
     """How much at once. 0 means no limit."""
 
-    named_servers_per_user: int = Field(default=10, ge=0)
+    named_servers_per_user: int = Field(default=10, ge=0, description="Servers with a name, of one user.")
     concurrent_starts: int = Field(default=100, ge=0, description="Servers starting at the same time.")
     active_servers: int = Field(default=0, ge=0, description="Servers wanted or running, in the whole hub.")
 
@@ -269,27 +204,15 @@ class Tokens(Section):
 class Processes(Section):
     """The process runtime: servers are processes of this machine."""
 
-    run_as: str = Field(
+    run_as: Literal["same", "system-user"] = Field(
         default="same",
         description="`same`: the hub's own account, a trial in which users are not protected from each "
         "other; `system-user`: the system account of the user's name (needs root).",
     )
-    ports: tuple[int, int] = Field(default=(20000, 29999), description="First and last port for servers.")
+    ports: Annotated[tuple[int, int], BeforeValidator(_ports), Word("two numbers")] = Field(
+        default=(20000, 29999), description="First and last port for servers."
+    )
     log_size: Size = Field(default=1_000_000, description="Bytes of output kept per server.")
-
-    @field_validator("run_as")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        if value not in ("same", "system-user"):
-            raise ValueError("must be `same` or `system-user`")
-        return value
-
-    @field_validator("ports")
-    @classmethod
-    def _in_order(cls, value: tuple[int, int]) -> tuple[int, int]:
-        if not 1024 <= value[0] <= value[1] <= 65535:
-            raise ValueError("two ports from 1024 to 65535, the lower one first")
-        return value
 
 
 class Settings(Section):
@@ -308,7 +231,7 @@ class Settings(Section):
         default=None, description="The address people use, where it differs from `bind`: https://host[:port]."
     )
     base_url: str = Field(default="/", description="Path below which everything is served, e.g. /apps/.")
-    tls: TLS | None = None
+    tls: TLS | None = Field(default=None, description="Certificate of the public port; none: plain HTTP.")
     trusted_proxies: int = Field(
         default=0,
         ge=0,
@@ -316,64 +239,68 @@ class Settings(Section):
         description="Proxies in front of the public port whose X-Forwarded-For counts.",
     )
     apps_domain: str | None = Field(default=None, description="Reserved; must be empty for now.")
-    data_dir: Path = Field(default=Path("apphub-data"), description="Everything the hub keeps on disk.")
-    database: str | None = Field(
-        default=None, description="postgresql://… ; default: SQLite in the data folder."
+    data_dir: FilePath = Field(
+        default=Path("apphub-data"),
+        validate_default=True,
+        description="Everything the hub keeps on disk; beside the settings file unless an absolute path.",
     )
-    login: Login = Login()
-    services: tuple[Service, ...] = ()
-    roles: tuple[Role, ...] = ()
-    groups: dict[str, Group] = Field(default_factory=dict)
+    database: PlainSecret | None = Field(
+        default=None, repr=False, description="postgresql://… ; default: SQLite in the data folder."
+    )
+    login: Login = Field(default=Login(), description="How people sign in.")
+    services: tuple[Service, ...] = Field(default=(), description="Programs that talk to the hub.")
+    roles: tuple[Role, ...] = Field(default=(), description="Named sets of scopes and their holders.")
+    groups: dict[GroupName, Group] = Field(
+        default_factory=dict, description="Groups that exist from the start, by name."
+    )
     profiles: tuple[Profile, ...] | None = Field(
         default=None, description="Apps that may be launched; left out: the sample `profile_1_slug`."
     )
-    limits: Limits = Limits()
-    timeouts: Timeouts = Timeouts()
-    tokens: Tokens = Tokens()
-    processes: Processes = Processes()
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["console", "json"] = "console"
+    limits: Limits = Field(default=Limits(), description="How much at once.")
+    timeouts: Timeouts = Field(default=Timeouts(), description="How long things may take.")
+    tokens: Tokens = Field(default=Tokens(), description="Life times of tokens.")
+    processes: Processes = Field(default=Processes(), description="How servers run as processes.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severity that is logged."
+    )
+    log_format: Literal["console", "json"] = Field(
+        default="console", description="`console` for people, `json` for machines: one object per line."
+    )
     language: str = Field(default="en", description="Language of the pages where the browser names none.")
 
     @field_validator("base_url")
     @classmethod
     def _base(cls, value: str) -> str:
         if not re.fullmatch(r"/(?:[A-Za-z0-9._~-]+/)*", value):
-            raise ValueError("a path with a slash at both ends, of letters, digits and . _ ~ -")
+            raise ValueError("must be a path with a slash at both ends, of letters, digits and . _ ~ -")
         return value
 
     @field_validator("public_url")
     @classmethod
     def _origin(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"https?://[^/\s?#@]+/?", value):
-            raise ValueError("scheme, host and perhaps a port only, such as https://hub.example")
+            raise ValueError("must be scheme, host and perhaps a port only, such as https://hub.example")
         return value.rstrip("/") if value else value
 
     @field_validator("apps_domain")
     @classmethod
     def _later(cls, value: str | None) -> str | None:
         if value:
-            raise ValueError("apps on domains of their own are not supported yet; leave it out")
+            raise ValueError("must be left out: apps on domains of their own are not supported")
         return None
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Settings:
-        problems = list(self._doubles())
-        if problems:
-            raise ValueError("; ".join(problems))
-        return self
+    @field_validator("database")
+    @classmethod
+    def _known_database(cls, value: str | None) -> str | None:
+        if value is not None and not re.match(r"(postgres(ql)?|sqlite)(\+[a-z0-9]+)?://", value):
+            raise ValueError("must begin with postgresql:// (left out: SQLite in the data folder)")
+        return value
 
-    def _doubles(self) -> list[str]:
-        problems = []
-        profiles = self.profiles or ()
-        for what, names in (
-            ("profiles", [profile.slug for profile in profiles]),
-            ("services", [service.name for service in self.services]),
-            ("roles", [role.name for role in self.roles]),
-        ):
-            problems += [
-                f"{what}: {name!r} appears twice" for name in {n for n in names if names.count(n) > 1}
-            ]
-        if sum(profile.default for profile in profiles) > 1:
-            problems.append("profiles: only one may be the default")
-        return problems
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        return self._refuse(list(dangling(self)))
+
+
+def effective_profiles(settings: Settings) -> tuple[Profile, ...]:
+    """The profiles on offer: those of the settings, or the built-in sample where they name none."""
+    return settings.profiles if settings.profiles is not None else (SAMPLE,)

@@ -1,0 +1,5 @@
+"""The command line: `apphub`."""
+
+from apphub.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,63 @@
+"""`apphub serve`, `hub` and `proxy`: load the settings and hand over.
+
+Serving is imported only after the settings turned out fine, so a mistake in them is told
+at once.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from apphub.cli.options import Config, settings_file
+from apphub.cli.outcome import UNUSABLE, ending, tell
+
+Bind = Annotated[
+    list[str] | None,
+    typer.Option("--bind", metavar="ADDR:PORT", help="Public address; may be given several times."),
+]
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", metavar="DIR", help="Folder for everything the hub keeps.")
+]
+Part = Literal["all", "hub", "proxy"]
+
+
+def serve(config: Config = None, bind: Bind = None, data_dir: DataDir = None) -> None:
+    """Run the hub and its proxy."""
+    raise typer.Exit(_run("all", config, bind, data_dir))
+
+
+def hub(config: Config = None, bind: Bind = None, data_dir: DataDir = None) -> None:
+    """Run the hub alone; its proxy runs elsewhere with `apphub proxy`."""
+    raise typer.Exit(_run("hub", config, bind, data_dir))
+
+
+def proxy(config: Config = None, bind: Bind = None, data_dir: DataDir = None) -> None:
+    """Run the proxy alone, for a hub that runs with `apphub hub`."""
+    raise typer.Exit(_run("proxy", config, bind, data_dir))
+
+
+def _run(part: Part, config: Path | None, bind: list[str] | None, data_dir: Path | None) -> int:
+    from apphub.settings import SettingsError, read, require_usable
+
+    try:
+        loaded = read(settings_file(config), os.environ, _overrides(bind, data_dir))
+        require_usable(loaded)
+    except SettingsError as error:
+        tell(error, prefix="")
+        return UNUSABLE
+    from apphub.cli.start import start
+
+    return ending(lambda: start(loaded.settings, part))
+
+
+def _overrides(bind: list[str] | None, data_dir: Path | None) -> dict[str, Any]:
+    overrides: dict[str, Any] = {}
+    if bind:
+        overrides["bind"] = bind
+    if data_dir is not None:
+        overrides["data_dir"] = str(data_dir)
+    return overrides
