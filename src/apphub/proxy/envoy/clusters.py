@@ -1,0 +1,122 @@
+"""Where an edge sends requests: the hub, the apps, and the control stream."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from apphub.proxy.envoy.resources import APPS_CLUSTER, DST_HEADER, HUB_CLUSTER, SCOPE_HEADER
+from apphub.proxy.envoy.typed import typed
+
+Json = dict[str, Any]
+
+XDS_CLUSTER = "xds"
+
+#: Idle connections to apps are closed by us before common servers close them (uvicorn and node: 5 s),
+#: else a request may be sent into a connection that is just being closed.
+APP_IDLE = "4s"
+#: Granian closes after 30 s.
+HUB_IDLE = "10s"
+KEEPALIVE = {"keepalive_time": 60, "keepalive_interval": 10, "keepalive_probes": 6}
+
+
+def _pipe(cluster: str, path: Path) -> Json:
+    endpoint = {"endpoint": {"address": {"pipe": {"path": str(path)}}}}
+    return {"cluster_name": cluster, "endpoints": [{"lb_endpoints": [endpoint]}]}
+
+
+#: Envoy's defaults (1,024 connections, 3 retries) are for clusters of unknown backends.
+_THRESHOLDS = {
+    "thresholds": [
+        {
+            "max_connections": 100000,
+            "max_pending_requests": 100000,
+            "max_requests": 100000,
+            "max_retries": 10000,
+        }
+    ]
+}
+
+
+def _to_upstream(idle: str) -> Json:
+    """HTTP/1.1 to the hub and to apps; the last filter before the wire takes the hub's own headers off."""
+    options = typed(
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        common_http_protocol_options={"idle_timeout": idle, "max_headers_count": 500},
+        explicit_http_config={"http_protocol_options": {}},
+        http_filters=[
+            {
+                "name": "strip",
+                "typed_config": typed(
+                    "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
+                    mutations={
+                        "request_mutations": [
+                            {"remove": DST_HEADER},
+                            {"remove": SCOPE_HEADER},
+                            {"remove": "x-envoy-external-address"},
+                            {"append": _FORWARDED_FOR},
+                        ]
+                    },
+                ),
+            },
+            {
+                "name": "envoy.filters.http.upstream_codec",
+                "typed_config": typed("envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec"),
+            },
+        ],
+    )
+    return {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options}
+
+
+#: The one address that counts (already found among the trusted hops), so that an app that takes the
+#: first and an app that takes the last entry of the list see the same, true one.
+_FORWARDED_FOR = {
+    "header": {"key": "x-forwarded-for", "value": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"},
+    "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+}
+
+
+def hub_cluster(socket: Path) -> Json:
+    """The hub's HTTP, on a unix socket."""
+    return {
+        "name": HUB_CLUSTER,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "circuit_breakers": _THRESHOLDS,
+        "typed_extension_protocol_options": _to_upstream(HUB_IDLE),
+        "load_assignment": _pipe(HUB_CLUSTER, socket),
+    }
+
+
+def apps_cluster() -> Json:
+    """Every app, at the address its route names."""
+    return {
+        "name": APPS_CLUSTER,
+        "type": "ORIGINAL_DST",
+        "lb_policy": "CLUSTER_PROVIDED",
+        "connect_timeout": "5s",
+        "cleanup_interval": "60s",
+        "circuit_breakers": _THRESHOLDS,
+        "original_dst_lb_config": {"use_http_header": True, "http_header_name": DST_HEADER},
+        "upstream_connection_options": {"tcp_keepalive": KEEPALIVE},
+        "typed_extension_protocol_options": _to_upstream(APP_IDLE),
+    }
+
+
+def xds_cluster(socket: Path) -> Json:
+    """The control stream; pings notice a hub that hangs."""
+    options = typed(
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        explicit_http_config={
+            "http2_protocol_options": {"connection_keepalive": {"interval": "10s", "timeout": "5s"}}
+        },
+    )
+    return {
+        "name": XDS_CLUSTER,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options
+        },
+        "load_assignment": _pipe(XDS_CLUSTER, socket),
+    }

@@ -1,0 +1,154 @@
+"""The HTTP part of a listener: which headers pass, and how a request finds its scope.
+
+A request's scope is the pair of path segments after the base URL, for paths below `user/`
+and `services/`; everything else belongs to the hub. Envoy knows no default scope, so a
+header, computed before routing, holds either the path itself or a path of dots that no
+client can send (paths are normalised first), and the scope key is cut from it.
+
+Authentication at the edge will be more entries in `_http_filters`, before the router.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from apphub.proxy.envoy.replies import BELOW_BASE, REFUSED_SCOPE, local_replies
+from apphub.proxy.envoy.resources import HUB_KEY, SCOPE_HEADER
+from apphub.proxy.envoy.typed import typed
+
+Json = dict[str, Any]
+
+#: Websockets and long polls may be quiet for long; TCP keep-alive finds dead peers.
+IDLE = "3600s"
+
+
+def connection_manager(base_url: str, trusted_proxies: int, xds_cluster: str) -> Json:
+    """The HttpConnectionManager of every listener."""
+    return typed(
+        "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        stat_prefix="edge",
+        codec_type="AUTO",
+        use_remote_address=True,
+        xff_num_trusted_hops=trusted_proxies,
+        append_x_forwarded_port=True,
+        # Nobody is "internal": an empty list would make loopback so, and its x-envoy-* would count.
+        internal_address_config={"cidr_ranges": [{"address_prefix": "255.255.255.255", "prefix_len": 32}]},
+        normalize_path=True,
+        merge_slashes=False,
+        path_with_escaped_slashes_action="KEEP_UNCHANGED",
+        server_header_transformation="PASS_THROUGH",
+        generate_request_id=False,
+        stream_idle_timeout=IDLE,
+        request_headers_timeout="30s",
+        max_request_headers_kb=128,
+        upgrade_configs=[{"upgrade_type": "websocket"}],
+        common_http_protocol_options={
+            # WSGI and CGI apps cannot tell `x_forwarded_for` from `x-forwarded-for`.
+            "headers_with_underscores_action": "DROP_HEADER",
+            "idle_timeout": IDLE,
+            "max_headers_count": 200,
+        },
+        http_protocol_options={"accept_http_10": True},
+        http2_protocol_options={
+            "max_concurrent_streams": 100,
+            "initial_stream_window_size": 262144,
+            "initial_connection_window_size": 1048576,
+        },
+        early_header_mutation_extensions=[_early(base_url, trusted_proxies)],
+        scoped_routes=_scoped_routes(base_url, xds_cluster),
+        local_reply_config={"mappers": local_replies(base_url)},
+        http_filters=_http_filters(base_url),
+    )
+
+
+def _http_filters(base_url: str) -> list[Json]:
+    filters = []
+    if base_url != "/":
+        filters.append(_path_below(base_url))
+    router = typed("envoy.extensions.filters.http.router.v3.Router", suppress_envoy_headers=True)
+    return [*filters, {"name": "envoy.filters.http.router", "typed_config": router}]
+
+
+def _path_below(base_url: str) -> Json:
+    """Keeps the path without the base URL at hand for redirects: no formatter can cut a string."""
+    rewrite = {"pattern": {"regex": "^" + re.escape(base_url.rstrip("/"))}, "substitution": ""}
+    rule = {
+        "header": ":path",
+        "on_header_present": {**BELOW_BASE, "type": "STRING", "regex_value_rewrite": rewrite},
+    }
+    config = typed("envoy.extensions.filters.http.header_to_metadata.v3.Config", request_rules=[rule])
+    return {"name": "envoy.filters.http.header_to_metadata", "typed_config": config}
+
+
+def _early(base_url: str, trusted_proxies: int) -> Json:
+    """Before anything looks at them: drop headers that only the edge may say, then name the scope."""
+    mutations = [_drop_prefix(prefix) for prefix in ("x-hub-", "x-apphub-", "x-envoy-", "remote-")]
+    # Tornado believes X-Real-Ip before X-Forwarded-For; Proxy becomes HTTP_PROXY in CGI programs.
+    mutations += [{"remove": name} for name in ("x-real-ip", "forwarded", "proxy")]
+    if trusted_proxies:
+        mutations += [
+            {"remove": f"x-forwarded-{name}"} for name in ("user", "email", "groups", "preferred-username")
+        ]
+    else:
+        mutations.append(_drop_prefix("x-forwarded-"))
+    mutations.append(_set("x-forwarded-host", "%REQ(:AUTHORITY)%", "ADD_IF_ABSENT"))
+    mutations.append(
+        _set(SCOPE_HEADER, f"%CEL({_scope_expression(base_url)})%", "OVERWRITE_IF_EXISTS_OR_ADD")
+    )
+    config = typed(
+        "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation", mutations=mutations
+    )
+    return {"name": "strip", "typed_config": config}
+
+
+def _drop_prefix(prefix: str) -> Json:
+    return {"remove_on_match": {"key_matcher": {"prefix": prefix, "ignore_case": True}}}
+
+
+def _set(key: str, value: str, action: str) -> Json:
+    return {"append": {"header": {"key": key, "value": value}, "append_action": action}}
+
+
+def depth_of(base_url: str) -> int:
+    """How many path segments the base URL has."""
+    return len([segment for segment in base_url.split("/") if segment])
+
+
+def hub_path(base_url: str) -> str:
+    """The scope header of requests for the hub: its key, as deep as that of an app."""
+    return "/" + "./" * depth_of(base_url) + "/".join(HUB_KEY)
+
+
+def _scope_expression(base_url: str) -> str:
+    apps = " || ".join(f"request.url_path.startsWith('{base_url}{kind}/')" for kind in ("user", "services"))
+    # Two Host headers arrive as one with a comma; such a request gets a scope that never exists.
+    return f"request.host.contains(',') ? '{REFUSED_SCOPE}' : ({apps} ? request.url_path : '{hub_path(base_url)}')"
+
+
+#: Envoy's own pauses grow to half a minute: a hub that was away for long would wait so long for its edge.
+_RECONNECT = {"retry_back_off": {"base_interval": "0.1s", "max_interval": "1s"}}
+
+
+def _scoped_routes(base_url: str, xds_cluster: str) -> Json:
+    source = {
+        "resource_api_version": "V3",
+        # Listen after this even without a hub: its pages then say so, instead of a refused connection.
+        "initial_fetch_timeout": "5s",
+        "api_config_source": {
+            "api_type": "DELTA_GRPC",
+            "transport_api_version": "V3",
+            "grpc_services": [{"envoy_grpc": {"cluster_name": xds_cluster, "retry_policy": _RECONNECT}}],
+        },
+    }
+    depth = depth_of(base_url)
+    fragments = [
+        {"header_value_extractor": {"name": SCOPE_HEADER, "element_separator": "/", "index": depth + i}}
+        for i in (1, 2)
+    ]
+    return {
+        "name": "edge",
+        "scope_key_builder": {"fragments": fragments},
+        "rds_config_source": source,
+        "scoped_rds": {"scoped_rds_config_source": source},
+    }

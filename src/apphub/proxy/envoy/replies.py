@@ -1,0 +1,150 @@
+"""What the edge answers by itself: ways to the hub, and plain words when somebody is away.
+
+Envoy asks these mappers in order whenever it makes up a response; the first that fits may
+change it. The response flags say why: NR no route, UF/UH nobody to connect to, UC the
+connection ended, UR reset, UO overflow, URX retries used up.
+
+Where the hub is: every path that is not below `user/` or `services/`. Tested on the path,
+not on the scope header, which is gone once a request was on its way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from apphub.proxy.envoy.resources import SCOPE_HEADER
+
+Json = dict[str, Any]
+
+#: Where the path below the base URL is kept (see `entrance`).
+BELOW_BASE = {"metadata_namespace": "apphub", "key": "below"}
+
+#: The scope header of a request that is refused: too short to hold a scope key, whatever the base URL.
+REFUSED_SCOPE = "refused"
+
+NO_STORE = ("cache-control", "no-store")
+AWAY = ["UF", "UH", "UC", "UR", "UO", "URX", "LR"]
+
+_PAGE = """\
+<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+%s<title>%s</title>
+<style>body{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1rem;
+color:#222;background:#fff}@media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}
+a{color:#8bf}}</style>
+<h1>%s</h1>
+<p>%s</p>
+</html>
+"""
+_RELOAD = '<meta http-equiv="refresh" content="2">\n'
+
+
+def local_replies(base_url: str) -> list[Json]:
+    """The mappers, first match first."""
+    return [*_refused(), *_no_route(base_url), *_hub_away(base_url), *_app_away(base_url)]
+
+
+def _refused() -> Iterator[Json]:
+    when = _all(_flags(["NR"]), _header(SCOPE_HEADER, exact=REFUSED_SCOPE))
+    yield _reply(when, 400, body=_text("The request names more than one host.\n"))
+
+
+def _no_route(base_url: str) -> Iterator[Json]:
+    """No such app: `user/NAME` gets its slash, everything else goes to the hub, which knows why."""
+    missing = _all(_flags(["NR"]), _path(_app(base_url) + ".*"))
+    short = _app(base_url) + "[^/?]+"
+    yield _reply(_all(missing, _path(short)), 301, ("location", "%REQ(:PATH)%/"), NO_STORE)
+    with_query = "%PATH(NQ:PATH)%/?%QUERY_PARAMS(ORIG)%"
+    yield _reply(_all(missing, _path(short + r"\?.+")), 301, ("location", with_query), NO_STORE)
+    if base_url != "/":
+        below = "%DYNAMIC_METADATA({metadata_namespace}:{key})%".format(**BELOW_BASE)
+        to_hub = ("location", base_url + "hub" + below)
+        yield _reply(_all(missing, _KNOWN_BELOW), 302, to_hub, NO_STORE)
+    # Below another base URL this is only for paths too long to be kept; the hub redirects once more.
+    yield _reply(missing, 302, ("location", base_url + "hub%REQ(:PATH)%"), NO_STORE)
+
+
+def _hub_away(base_url: str) -> Iterator[Json]:
+    away = _all(_flags(["NR", *AWAY]), _path(_app(base_url) + ".*", invert=True))
+    message = "The hub is restarting. Apps that run are not affected; try again in a moment."
+    again = ("retry-after", "1")
+    api = _all(away, _path(re.escape(base_url) + "hub/api.*"))
+    yield _reply(api, 503, again, NO_STORE, body={"json_format": {"status": 503, "message": message}})
+    page = _PAGE % (_RELOAD, "One moment", "One moment", message + " This page reloads itself.")
+    yield _reply(_all(away, _wants_html()), 503, again, NO_STORE, body=_html(page))
+    yield _reply(away, 503, again, NO_STORE, body=_text(message + "\n"))
+
+
+def _app_away(base_url: str) -> Iterator[Json]:
+    away = _all(_flags(AWAY), _path(_app(base_url) + ".*"))
+    message = "The app does not answer. It may have ended, or it is still starting."
+    link = f'Reload this page in a moment, or <a href="{base_url}hub/home">see your apps</a>.'
+    again = ("retry-after", "1")
+    page = _PAGE % ("", "No answer", "No answer", f"{message} {link}")
+    yield _reply(_all(away, _wants_html()), 503, again, NO_STORE, body=_html(page))
+    yield _reply(away, 503, again, NO_STORE, body=_text(message + "\n"))
+
+
+def _reply(when: Json, status: int, *headers: tuple[str, str], body: Json | None = None) -> Json:
+    mapper: Json = {"filter": when, "status_code": status}
+    if headers:
+        mapper["headers_to_add"] = [
+            {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+            for key, value in headers
+        ]
+    if body is not None:
+        mapper["body_format_override"] = body
+    return mapper
+
+
+def _text(words: str) -> Json:
+    return {"text_format_source": {"inline_string": words}, "content_type": "text/plain; charset=UTF-8"}
+
+
+def _html(page: str) -> Json:
+    # In a format string a percent sign starts a command.
+    return {
+        "text_format_source": {"inline_string": page.replace("%", "%%")},
+        "content_type": "text/html; charset=UTF-8",
+    }
+
+
+def _all(*filters: Json) -> Json:
+    return {"and_filter": {"filters": list(filters)}}
+
+
+def _flags(flags: list[str]) -> Json:
+    return {"response_flag_filter": {"flags": flags}}
+
+
+def _header(name: str, *, invert: bool = False, **match: Any) -> Json:
+    return {"header_filter": {"header": {"name": name, "string_match": match, "invert_match": invert}}}
+
+
+def _path(regex: str, *, invert: bool = False) -> Json:
+    return _header(":path", safe_regex={"regex": regex}, invert=invert)
+
+
+def _wants_html() -> Json:
+    return _header("accept", contains="text/html")
+
+
+def _app(base_url: str) -> str:
+    """The beginning of every app's path, as a regular expression."""
+    return re.escape(base_url) + "(?:user|services)/"
+
+
+_KNOWN_BELOW: Json = {
+    "metadata_filter": {
+        "matcher": {
+            "filter": BELOW_BASE["metadata_namespace"],
+            "path": [{"key": BELOW_BASE["key"]}],
+            "value": {"present_match": True},
+        },
+        "match_if_key_not_found": False,
+    }
+}

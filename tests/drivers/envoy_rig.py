@@ -1,0 +1,233 @@
+"""A real Envoy with a real control plane, a hub and apps that tell what they were asked."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import dataclasses
+import hashlib
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+
+import httpx
+
+from apphub.kit.addresses import Address
+from apphub.proxy.base import Route, Scope, by_scope
+from apphub.proxy.envoy.bootstrap import Edge, TlsFiles
+from apphub.proxy.envoy.control import ControlPlane
+from apphub.proxy.envoy.process import EnvoyProcess
+
+_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+def free_port(ip: str = "127.0.0.1") -> int:
+    family = socket.AF_INET6 if ":" in ip else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.bind((ip, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Backend:
+    """A small HTTP server: answers with its name and the head it received; echoes websocket messages."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.address = Address("127.0.0.1", 1)
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    async def listen(self, ip: str = "127.0.0.1") -> Backend:
+        self._server = await asyncio.start_server(self._serve, ip, 0)
+        self.address = Address(ip, self._server.sockets[0].getsockname()[1])
+        return self
+
+    async def listen_on(self, path: Path) -> Backend:
+        path.unlink(missing_ok=True)
+        self._server = await asyncio.start_unix_server(self._serve, path)
+        return self
+
+    async def close(self) -> None:
+        """Gone like a killed process: no listener, no connection."""
+        assert self._server is not None
+        self._server.close()
+        for writer in self._writers:
+            writer.transport.abort()
+        await asyncio.sleep(0)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                fields = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:-2])
+                if fields.get("upgrade") == "websocket":
+                    key = next(v for k, v in _fields(head) if k.lower() == "sec-websocket-key")
+                    return await _echo(key, reader, writer)
+                await reader.readexactly(int(fields.get("content-length", 0)))
+                if "/slow" in head.split("\r\n")[0]:
+                    await asyncio.sleep(1)
+                body = f"{self.name}\n{head}".encode()
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return None
+        finally:
+            self._writers.discard(writer)
+            writer.close()
+
+
+def _fields(head: str) -> list[tuple[str, str]]:
+    return [(k, v) for k, _, v in (line.partition(": ") for line in head.split("\r\n"))]
+
+
+async def _echo(key: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    accept = base64.b64encode(hashlib.sha1((key + _GUID).encode()).digest()).decode()
+    writer.write(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + accept.encode() + b"\r\n\r\n"
+    )
+    while True:
+        first, size = await reader.readexactly(2)
+        mask = await reader.readexactly(4)
+        masked = await reader.readexactly(size & 0x7F)
+        writer.write(bytes((first, size & 0x7F)) + bytes(b ^ mask[i % 4] for i, b in enumerate(masked)))
+        await writer.drain()
+
+
+class WebSocket:
+    """Just enough of a client to say something short and hear it back (RFC 6455)."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    @classmethod
+    async def connect(cls, address: Address, path: str) -> WebSocket:
+        reader, writer = await asyncio.open_connection(address.ip, address.port)
+        key = base64.b64encode(os.urandom(16)).decode()
+        writer.write(
+            f"GET {path} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+        )
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 101 "), head
+        return cls(reader, writer)
+
+    async def ask(self, text: str) -> str:
+        mask, content = os.urandom(4), text.encode()
+        masked = bytes(b ^ mask[i % 4] for i, b in enumerate(content))
+        self._writer.write(bytes((0x81, 0x80 | len(content))) + mask + masked)
+        async with asyncio.timeout(5):
+            _, size = await self._reader.readexactly(2)
+            return (await self._reader.readexactly(size)).decode()
+
+    async def close(self) -> None:
+        self._writer.close()
+        with contextlib.suppress(OSError):
+            await self._writer.wait_closed()
+
+
+@dataclasses.dataclass
+class Rig:
+    """Everything that runs in one test."""
+
+    edge: Edge
+    control: ControlPlane
+    envoy: EnvoyProcess
+    hub: Backend
+    client: httpx.AsyncClient
+    backends: list[Backend] = dataclasses.field(default_factory=list)
+
+    async def app(self, name: str, ip: str = "127.0.0.1") -> Backend:
+        self.backends.append(await Backend(name).listen(ip))
+        return self.backends[-1]
+
+    async def route(self, *routes: tuple[str, Backend]) -> None:
+        """Publish the scopes of these routes, and see that it worked."""
+        assert await self.control.publish(by_scope(Route(prefix, app.address) for prefix, app in routes))
+
+    async def get(self, path: str, **headers: str) -> httpx.Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.client.get(path, headers=named)
+
+    async def answers(self, path: str, within: float = 5) -> httpx.Response:
+        """The first answer other than an error, asked for again and again."""
+        async with asyncio.timeout(within):
+            while True:
+                with contextlib.suppress(httpx.TransportError):
+                    found = await self.get(path)
+                    if found.status_code < 300:
+                        return found
+                await asyncio.sleep(0.02)
+
+
+@contextlib.contextmanager
+def short_directory() -> Iterator[Path]:
+    """A folder with a path short enough for sockets."""
+    path = Path(tempfile.mkdtemp(prefix="edge-"))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def an_edge(
+    folder: Path,
+    *bind: Address,
+    base_url: str = "/",
+    trusted_proxies: int = 0,
+    tls: TlsFiles | None = None,
+) -> Edge:
+    run = folder / "run"
+    return Edge(
+        run_dir=run,
+        bind=bind or (Address("127.0.0.1", free_port()),),
+        base_url=base_url,
+        tls=tls,
+        trusted_proxies=trusted_proxies,
+        hub_socket=folder / "hub.sock",
+        xds_socket=run / "xds.sock",
+        admin_socket=run / "admin.sock",
+    )
+
+
+@contextlib.asynccontextmanager
+async def running(
+    *bind: Address,
+    base_url: str = "/",
+    trusted_proxies: int = 0,
+    table: Mapping[str, Scope] | None = None,
+) -> AsyncIterator[Rig]:
+    with short_directory() as folder:
+        edge = an_edge(folder, *bind, base_url=base_url, trusted_proxies=trusted_proxies)
+        hub = await Backend("hub").listen_on(edge.hub_socket)
+        control = ControlPlane(edge.xds_socket, base_url)
+        await control.start(table or {})
+        envoy = EnvoyProcess(edge)
+        client = httpx.AsyncClient(base_url=f"http://{edge.bind[0]}", timeout=10)
+        rig = Rig(edge, control, envoy, hub, client, [hub])
+        try:
+            await envoy.ensure()
+            yield rig
+        finally:
+            await rig.envoy.drain_and_stop(grace=0)
+            await rig.control.close()
+            await client.aclose()
+            for backend in rig.backends:
+                await backend.close()
+
+
+@contextlib.asynccontextmanager
+async def supervised(envoy: EnvoyProcess) -> AsyncIterator[None]:
+    """Watched while the block lasts."""
+    task = asyncio.create_task(envoy.supervise())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

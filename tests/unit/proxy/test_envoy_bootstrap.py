@@ -1,0 +1,69 @@
+"""The static configuration."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from apphub.kit.addresses import Address
+from apphub.proxy.envoy.bootstrap import Edge, bootstrap, fingerprint, rendered
+from apphub.proxy.envoy.entrance import hub_path
+
+RUN = Path("/run/apphub")
+EDGE = Edge(
+    run_dir=RUN,
+    bind=(Address("127.0.0.1", 8000),),
+    hub_socket=RUN / "hub.sock",
+    xds_socket=RUN / "xds.sock",
+    admin_socket=RUN / "admin.sock",
+)
+
+
+def _sockets(*bind: str) -> list[dict[str, Any]]:
+    edge = dataclasses.replace(EDGE, bind=tuple(map(Address.parse, bind)))
+    listeners = bootstrap(edge)["static_resources"]["listeners"]
+    assert not any(listener["enable_reuse_port"] for listener in listeners)
+    return [listener["address"]["socket_address"] for listener in listeners]
+
+
+def test_the_admin_interface_is_a_socket_for_the_owner_only() -> None:
+    assert bootstrap(EDGE)["admin"] == {
+        "address": {"pipe": {"path": "/run/apphub/admin.sock", "mode": 0o600}}
+    }
+
+
+def test_every_ipv6_address_takes_ipv4_as_well() -> None:
+    assert _sockets("[::]:8000") == [{"address": "::", "port_value": 8000, "ipv4_compat": True}]
+
+
+def test_every_ipv6_address_leaves_ipv4_to_a_listener_of_its_own() -> None:
+    assert [s.get("ipv4_compat") for s in _sockets("0.0.0.0:8000", "[::]:8000", "[::1]:8001")] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("base_url", "path"), [("/", "/./-"), ("/apps/", "/././-"), ("/a/b/c/", "/././././-")]
+)
+def test_the_hub_scope_lies_as_deep_as_an_apps(base_url: str, path: str) -> None:
+    assert hub_path(base_url) == path
+    depth = base_url.count("/") - 1
+    assert path.split("/")[depth + 1 : depth + 3] == [".", "-"]
+
+
+def test_the_same_edge_is_rendered_to_the_same_bytes_and_another_one_to_others() -> None:
+    assert rendered(EDGE) == rendered(dataclasses.replace(EDGE))
+    others = [
+        dataclasses.replace(EDGE, base_url="/x/"),
+        dataclasses.replace(EDGE, trusted_proxies=1),
+        dataclasses.replace(EDGE, max_connections=9),
+    ]
+    assert len({fingerprint(rendered(edge)) for edge in [EDGE, *others]}) == 4
+    assert json.loads(rendered(EDGE)) == bootstrap(EDGE)
+
+
+def test_a_relative_path_is_refused() -> None:
+    with pytest.raises(ValueError, match="absolute"):
+        dataclasses.replace(EDGE, run_dir=Path("run"))
