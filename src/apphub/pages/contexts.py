@@ -1,0 +1,301 @@
+"""What every page is told: one frozen value per template.
+
+A handler fills one of these and hands it to `render.Renderer.page`; a template reads
+nothing else, so the look of a page can be worked on without a hub behind it. All text is
+plain text: escaping is the templates' business, and no value here may hold ready HTML.
+
+Texts that a page itself says are translated in its template. Texts that come from data
+(names, reasons, error messages) are shown as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import ClassVar
+
+
+class State(StrEnum):
+    """What a person is told about a server."""
+
+    STARTING = "starting"
+    READY = "ready"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One line above the page; `kind` is info, good, warning or bad."""
+
+    text: str
+    kind: str = "info"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shell:
+    """What surrounds every page."""
+
+    #: Who is signed in; empty: nobody, and no navigation is shown.
+    user: str = ""
+    #: Hidden field `_xsrf` of every form.
+    xsrf: str = ""
+    #: From the operator, on every page.
+    announcement: str = ""
+    messages: Sequence[Message] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One entry of a list to choose from."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionField:
+    """One option of a profile as a form field, posted as `option:{name}`.
+
+    A checkbox posts `false` and, when ticked, `true` after it: the last value counts. A
+    profile's `pattern` is not repeated in the browser, whose regular expressions differ
+    from Python's: it would refuse what the hub accepts.
+    """
+
+    name: str
+    title: str
+    #: text, number, select or checkbox.
+    kind: str = "text"
+    description: str = ""
+    value: str = ""
+    checked: bool = False
+    choices: Sequence[Choice] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    #: 1 for integers; None: any number.
+    step: float | None = None
+    max_length: int = 200
+    required: bool = False
+    #: What was wrong with the value that was sent.
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """A profile that may be launched, or is shown locked."""
+
+    slug: str
+    name: str
+    description: str = ""
+    #: An emoji, or a name in `templates/icons.html`; empty: the generic icon.
+    icon: str = ""
+    memory_bytes: int | None = None
+    cpus: float | None = None
+    options: Sequence[OptionField] = ()
+    #: Why it cannot be started by this person now; empty: it can.
+    locked: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerRow:
+    """One server in a list."""
+
+    user: str
+    #: Empty: the default server.
+    name: str = ""
+    display_name: str = ""
+    state: State
+    #: Why it failed.
+    reason: str = ""
+    profile: str = ""
+    icon: str = ""
+    started: datetime | None = None
+    last_activity: datetime | None = None
+    #: Path of the app on this host.
+    url: str = ""
+    removable: bool = True
+    may_control: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A service on the home page."""
+
+    name: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignIn:
+    """The sign-in page; posts `username` and `password` to `hub/login?next=`."""
+
+    template: ClassVar[str] = "signin.html"
+    next: str = ""
+    username: str = ""
+    error: str = ""
+    #: For example how to get an account.
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """The first-run page; posts `username`, `password` and `password_again` to `action`."""
+
+    template: ClassVar[str] = "setup.html"
+    #: Path of the one-time link, on this host.
+    action: str
+    username: str = "admin"
+    minimum_length: int = 10
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """The home page: servers, profiles, services."""
+
+    template: ClassVar[str] = "home.html"
+    servers: Sequence[ServerRow] = ()
+    cards: Sequence[Card] = ()
+    #: Servers of others that this person may use.
+    shared: Sequence[ServerRow] = ()
+    services: Sequence[Link] = ()
+    #: Whether a server may be given a name.
+    named: bool = True
+    #: A free name, filled in when the default server is taken.
+    suggested_name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spawn:
+    """Start one server: the options of one profile; posts to `hub/spawn/{user}/{server}?next=`."""
+
+    template: ClassVar[str] = "spawn.html"
+    user: str
+    server: str = ""
+    #: None: there is nothing this person may start.
+    card: Card | None = None
+    #: Other profiles to choose instead, as (slug, name); reached by `?profile=`.
+    others: Sequence[Choice] = ()
+    next: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpawnPending:
+    """A server on its way; `static/progress.js` follows `events` (text/event-stream)."""
+
+    template: ClassVar[str] = "spawn_pending.html"
+    user: str
+    server: str = ""
+    display_name: str = ""
+    profile: str = ""
+    icon: str = ""
+    #: Path of the event stream on this host.
+    events: str
+    #: 0 to 100.
+    progress: int = 0
+    messages: Sequence[str] = ()
+    elapsed: timedelta = timedelta()
+    #: The last lines of its output.
+    log: str = ""
+    #: Why it failed; empty: it has not.
+    failed: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """Instead of an app whose server does not run (status 424)."""
+
+    template: ClassVar[str] = "stopped.html"
+    user: str
+    server: str = ""
+    display_name: str = ""
+    #: Where the person wanted to go, a path on this host.
+    next: str = ""
+    state: State = State.STOPPED
+    reason: str = ""
+    may_start: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRow:
+    """One API token."""
+
+    id: str
+    note: str = ""
+    scopes: int = 0
+    created: datetime
+    last_used: datetime | None = None
+    expires: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppRow:
+    """An app that holds OAuth access in this person's name."""
+
+    client_id: str
+    name: str
+    created: datetime
+    last_used: datetime | None = None
+    tokens: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """API tokens and the apps that have access; posts `note`, `expires_in` and `scopes` to `hub/token`."""
+
+    template: ClassVar[str] = "token.html"
+    #: Just made; shown this once.
+    new_token: str = ""
+    note: str = ""
+    scopes: str = ""
+    #: Offered life times; None: it never expires.
+    lives: Sequence[timedelta | None] = (timedelta(days=30),)
+    chosen_life: timedelta | None = None
+    error: str = ""
+    tokens: Sequence[TokenRow] = ()
+    apps: Sequence[AppRow] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScopeLine:
+    """Something an app asks for."""
+
+    scope: str
+    description: str
+    #: Whether it comes with the rest, or may be left out.
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """An app asks for access; posts `scopes` (repeated) to `action`."""
+
+    template: ClassVar[str] = "consent.html"
+    #: Path and query of the authorisation request, on this host.
+    action: str
+    app: str
+    #: Host that the app sends people back to, where it is not this one.
+    destination: str = ""
+    scopes: Sequence[ScopeLine] = ()
+    #: Where Cancel leads: a path, or an http(s) URL.
+    cancel_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Error:
+    """Something went wrong."""
+
+    template: ClassVar[str] = "error.html"
+    status: int
+    #: Empty: a title that fits the status.
+    title: str = ""
+    message: str = ""
+    advice: str = ""
+    request_id: str = ""
+
+
+Page = SignIn | Setup | Home | Spawn | SpawnPending | Stopped | Tokens | Consent | Error

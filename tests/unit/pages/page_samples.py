@@ -1,0 +1,132 @@
+"""One filled context of every page, with every branch of its template taken."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from apphub.pages import contexts as c
+
+NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+
+_OPTIONS = (
+    c.OptionField(name="folder", title="Folder", value="work", description="Below home.", error="Too long."),
+    c.OptionField(name="cpus", title="CPUs", kind="number", value="2", minimum=1, maximum=8, step=1),
+    c.OptionField(name="rate", title="Rate", kind="number", value="0.5", required=True, error="Missing."),
+    c.OptionField(
+        name="image",
+        title="Image",
+        kind="select",
+        value="geo",
+        choices=(c.Choice("geo", "Geo"),),
+        error="No.",
+    ),
+    c.OptionField(name="pick", title="Pick", kind="select", required=True, choices=(c.Choice("a", "A"),)),
+    c.OptionField(name="gpu", title="GPU", kind="checkbox", checked=True, description="Slow.", error="No."),
+)
+_CARDS = (
+    c.Card(
+        slug="lab",
+        name="Lab",
+        description="Notebooks.",
+        icon="notebook",
+        memory_bytes=4 << 30,
+        cpus=1.5,
+        options=_OPTIONS,
+    ),
+    c.Card(slug="desk", name="Desktop", icon="🗺️", locked="Only for the group geo."),
+)
+SERVERS = tuple(
+    c.ServerRow(
+        user="ada",
+        name="lab",
+        display_name="My lab",
+        state=state,
+        reason="It ended.",
+        profile="Lab",
+        icon="chart",
+        started=NOW - timedelta(hours=3),
+        last_activity=NOW - timedelta(minutes=2),
+        url="/user/ada/lab/",
+    )
+    for state in c.State
+)
+SHELL = c.Shell(user="ada", xsrf="xsrf-1", announcement="Friday.", messages=(c.Message("Done.", "good"),))
+PAGES: tuple[c.Page, ...] = (
+    c.SignIn(next="/hub/home", username="ada", error="Wrong.", hint="Ask."),
+    c.SignIn(),
+    c.Setup(action="/hub/setup?key=1", error="They differ."),
+    c.Home(
+        servers=SERVERS,
+        cards=_CARDS,
+        shared=SERVERS,
+        services=(c.Link("Docs", "/services/docs/"),),
+        suggested_name="lab-2",
+    ),
+    c.Home(cards=_CARDS),
+    c.Home(),
+    c.Spawn(
+        user="eve", server="lab", card=_CARDS[0], others=(c.Choice("b", "B"),), next="/user/eve/", error="No."
+    ),
+    c.Spawn(user="ada", card=_CARDS[1]),
+    c.Spawn(user="ada", error="Nothing."),
+    c.SpawnPending(
+        user="eve", server="lab", profile="Lab", events="/hub/e", progress=50, messages=("One",), log="line"
+    ),
+    c.SpawnPending(user="ada", events="/hub/e", failed="It ended.", log="line"),
+    *(
+        c.Stopped(
+            user=user, server=server, next="/user/ada/lab?x=1", state=state, reason="It ended.", may_start=may
+        )
+        for user in ("ada", "eve")
+        for server in ("", "lab")
+        for state in c.State
+        for may in (True, False)
+    ),
+    c.Tokens(
+        new_token="secret",
+        note="n",
+        scopes="s",
+        lives=(timedelta(days=30), None),
+        error="No.",
+        tokens=(
+            c.TokenRow(id="1", note="Script", scopes=2, created=NOW, last_used=NOW, expires=NOW),
+            c.TokenRow(id="2", created=NOW),
+        ),
+        apps=(c.AppRow(client_id="app", name="App", created=NOW, last_used=NOW, tokens=2),),
+    ),
+    c.Tokens(),
+    c.Consent(
+        action="/hub/api/oauth2/authorize?x=1",
+        app="App",
+        destination="app.example",
+        cancel_url="https://app.example/cb?error=access_denied",
+        scopes=(
+            c.ScopeLine(scope="read:users!user", description="Read your name"),
+            c.ScopeLine(scope="servers!user", description="Start servers", required=False),
+        ),
+    ),
+    c.Error(status=404, title="Gone", message="Nothing here.", advice="Look elsewhere.", request_id="r1"),
+    c.Error(status=500, request_id="r1"),
+    c.Error(status=418),
+)
+
+#: Words that the templates themselves branch on.
+_OWN_WORDS = {"kind", "state"}
+
+
+def filled_with(value: Any, text: str) -> Any:
+    """The same value with every text in it that comes from people replaced by `text`."""
+    if isinstance(value, str):
+        return text if value else value
+    if isinstance(value, tuple):
+        return tuple(filled_with(item, text) for item in value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        changes = {
+            field.name: filled_with(getattr(value, field.name), text)
+            for field in dataclasses.fields(value)
+            if field.name not in _OWN_WORDS
+        }
+        return dataclasses.replace(value, **changes)
+    return value
