@@ -36,14 +36,19 @@ _ROLES_OF_USER = (
             r.name == "user",
             sa.and_(r.name == "admin", u.admin),
             r.id.in_(
-                sa.select(h.role_id).where(
+                # correlated by name: left to itself, a nested query joins every user
+                sa.select(h.role_id)
+                .where(
                     sa.or_(
                         h.user_id == u.id,
                         h.group_id.in_(
-                            sa.select(t.memberships.c.group_id).where(t.memberships.c.user_id == u.id)
+                            sa.select(t.memberships.c.group_id)
+                            .where(t.memberships.c.user_id == u.id)
+                            .correlate(t.users)
                         ),
                     )
                 )
+                .correlate(t.users)
             ),
         )
     )
@@ -55,7 +60,7 @@ _ROLES_OF_SERVICE = (
     .where(
         sa.or_(
             sa.and_(r.name == "admin", v.admin),
-            r.id.in_(sa.select(h.role_id).where(h.service_id == v.id)),
+            r.id.in_(sa.select(h.role_id).where(h.service_id == v.id).correlate(t.services)),
         )
     )
     .scalar_subquery()

@@ -42,7 +42,6 @@ hub = sa.Table(
     metadata,
     sa.Column("hub_id", sa.Text, primary_key=True),
     sa.Column("created", Moment, nullable=False),
-    sa.Column("setup_digest", sa.Text),  # of the one-time set-up link; NULL once there is an admin
 )
 
 users = _table(

@@ -65,19 +65,17 @@ class People:
             raise UserExists(f"User {parse_user_name(name)} already exists")
         return new[0]
 
-    async def set_admin(self, actor: Actor, by: By, name: str, admin: bool) -> None:
-        """Make somebody an administrator, or no longer one."""
-        async with self.db.write() as tx:
-            person = await store.get_person(tx, name)
-            if person.admin == admin:
-                return
-            await self._may_make_admin(tx, actor)
-            if not admin and person.source is Source.SETTINGS:
-                raise Declared(f"That {person.name} is an administrator")
-            await store.update_person(tx, person.id, admin=admin)
-            before, after = {"admin": person.admin}, {"admin": admin}
-            await insert_entry(tx, by, "user.admin", person.label, before=before, after=after)
-            tx.changed(RIGHTS)
+    async def set_admin(self, tx: Tx, actor: Actor, by: By, person: Person, admin: bool) -> None:
+        """Make somebody an administrator, or no longer one, as part of a larger change."""
+        if person.admin == admin:
+            return
+        await self._may_make_admin(tx, actor)
+        if not admin and person.source is Source.SETTINGS:
+            raise Declared(f"That {person.name} is an administrator")
+        await store.update_person(tx, person.id, admin=admin)
+        before, after = {"admin": person.admin}, {"admin": admin}
+        await insert_entry(tx, by, "user.admin", person.label, before=before, after=after)
+        tx.changed(RIGHTS)
 
     async def create_group(
         self, actor: Actor, by: By, name: str, *, members: Sequence[object], properties: Mapping[str, Any]

@@ -57,6 +57,25 @@ class Group:
         return f"group:{self.name}"
 
 
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A program that talks to the hub in its own name."""
+
+    id: int
+    name: str
+    admin: bool
+    url: str | None
+    info: dict[str, Any]
+    display: bool
+    roles: tuple[str, ...]
+    source: Source
+
+    @property
+    def label(self) -> str:
+        """For the audit log."""
+        return f"service:{self.name}"
+
+
 class NoSuchUser(NotFound):
     """There is no such user."""
 
@@ -69,6 +88,13 @@ class NoSuchGroup(NotFound):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"No such group: {shown(name)}")
+
+
+class NoSuchService(NotFound):
+    """There is no such service."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"No such service: {shown(name)}")
 
 
 class UserExists(Conflict):

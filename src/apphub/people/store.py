@@ -107,3 +107,8 @@ async def update_person(tx: Tx, user_id: int, **values: Any) -> None:
 async def delete_person(tx: Tx, user_id: int) -> None:
     """Forget a person and all that hangs on the row."""
     await tx.execute(sa.delete(t.users).where(u.id == user_id))
+
+
+async def end_sessions(tx: Tx, user_id: int) -> None:
+    """End all sign-ins of a person, and what they granted to apps."""
+    await tx.execute(sa.delete(t.sessions).where(t.sessions.c.user_id == user_id))

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from apphub.access.actor import Actor
 from apphub.audit import By, insert_entry
 from apphub.db import Database, Tx
 from apphub.db.changes import DUE, RIGHTS, server_topic
 from apphub.errors import Conflict, Invalid
 from apphub.kit import clock
+from apphub.people import People
 from apphub.people import store as people_store
 from apphub.people.model import Declared, Person, Source, UserExists, parse_user_name
 from apphub.profiles import Catalogue
@@ -52,6 +54,7 @@ class Servers:
     """Servers of people."""
 
     db: Database
+    people: People
     catalogue: Catalogue
     limits: Limits
 
@@ -151,23 +154,17 @@ class Servers:
         assert changed is not None
         return changed
 
-    async def rename_user(self, by: By, name: str, new: object) -> str:
-        """Give a person another name. Refused while a server runs, whose address has the name in it."""
-        folded = parse_user_name(new)
+    async def change_user(
+        self, actor: Actor, by: By, name: str, *, admin: bool | None, new_name: object
+    ) -> str:
+        """Make a person an administrator (or no longer one) and give them another name; the name after that."""
         async with self.db.write() as tx:
             person = await people_store.get_person(tx, name)
-            if folded == person.name:
-                return folded
-            if person.source is Source.SETTINGS:
-                raise Declared(f"The user {person.name}")
-            if await people_store.find_existing(tx, [folded]):
-                raise UserExists(f"User {folded} already exists, username must be unique")
-            if any(server.active for server in await store.list_servers_of(tx, person.id)):
-                raise Conflict(f"{person.name} has running servers.", "Stop them first.")
-            await people_store.update_person(tx, person.id, name=folded)
-            await insert_entry(tx, by, "user.rename", person.label, after={"name": folded})
-            tx.changed(RIGHTS)
-        return folded
+            if admin is not None:
+                await self.people.set_admin(tx, actor, by, person, admin)
+            if new_name is None:
+                return person.name
+            return await self._rename(tx, by, person, parse_user_name(new_name))
 
     async def delete_user(self, by: By, name: str, *, patience: timedelta) -> None:
         """Forget a person. Their servers are stopped first; nobody sees the person any more meanwhile."""
@@ -192,6 +189,11 @@ class Servers:
         async with self.db.read() as tx:
             return await store.find_server(tx, key)
 
+    async def find_by_id(self, server_id: int) -> Server | None:
+        """The server of this id, if there still is one."""
+        async with self.db.read() as tx:
+            return await store.find_server_by_id(tx, server_id)
+
     async def settled(
         self, server_id: int, done: Callable[[Server | None], bool], patience: timedelta
     ) -> Server | None:
@@ -200,8 +202,7 @@ class Servers:
             end = asyncio.get_running_loop().time() + patience.total_seconds()
             while True:
                 news.clear()
-                async with self.db.read() as tx:
-                    server = await store.find_server_by_id(tx, server_id)
+                server = await self.find_by_id(server_id)
                 left = end - asyncio.get_running_loop().time()
                 if done(server) or left <= 0:
                     return server
@@ -216,7 +217,7 @@ class Servers:
         """Wait until this attempt is ready or has failed."""
         return await self.settled(
             server.id,
-            lambda row: row is None or row.attempt != server.attempt or row.pending != "spawn",
+            lambda row: row is None or row.attempt != server.attempt or row.ready or not row.active,
             patience,
         )
 
@@ -243,6 +244,21 @@ class Servers:
             latest = max([seen for seen in (user, *servers.values()) if seen is not None], default=None)
             if latest is not None:
                 await store.update_user_activity(tx, person.id, latest)
+
+    async def _rename(self, tx: Tx, by: By, person: Person, name: str) -> str:
+        """Refused while a server runs, whose address has the name in it."""
+        if name == person.name:
+            return name
+        if person.source is Source.SETTINGS:
+            raise Declared(f"The user {person.name}")
+        if await people_store.find_existing(tx, [name]):
+            raise UserExists(f"User {name} already exists, username must be unique")
+        if any(server.active for server in await store.list_servers_of(tx, person.id)):
+            raise Conflict(f"{person.name} has running servers.", "Stop them first.")
+        await people_store.update_person(tx, person.id, name=name)
+        await insert_entry(tx, by, "user.rename", person.label, after={"name": name})
+        tx.changed(RIGHTS)
+        return name
 
     async def _insert(self, tx: Tx, person: Person, key: ServerKey, ask: Ask) -> int:
         if key.name:

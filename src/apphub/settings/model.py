@@ -193,7 +193,8 @@ class Tokens(Section):
     """Life times of tokens."""
 
     password_life: Duration = Field(
-        default=timedelta(hours=12), description="Tokens traded for a name and password."
+        default=timedelta(hours=12),
+        description="Longest life of tokens traded for a name and password; `0`: no end.",
     )
     maximum_life: Duration | None = Field(default=None, description="Longest life a new token may have.")
     oauth_life: Duration = Field(

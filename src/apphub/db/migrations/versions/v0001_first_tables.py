@@ -46,7 +46,6 @@ def upgrade() -> None:
         "hub",
         sa.Column("hub_id", sa.Text(), nullable=False),
         sa.Column("created", Moment(), nullable=False),
-        sa.Column("setup_digest", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("hub_id", name=op.f("pk_hub")),
     )
     op.create_table(
@@ -171,7 +170,6 @@ def upgrade() -> None:
         sa.Column("phase_attempt", sa.Integer(), server_default="0", nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("admitted", Moment(), nullable=True),
-        sa.Column("started", Moment(), nullable=True),
         sa.Column("place", sa.Text(), nullable=True),
         sa.Column("ip", sa.Text(), nullable=True),
         sa.Column("port", sa.Integer(), nullable=True),

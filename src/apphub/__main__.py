@@ -1,0 +1,5 @@
+"""`python -m apphub`."""
+
+from apphub.cli import main
+
+main()

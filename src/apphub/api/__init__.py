@@ -1,0 +1,1 @@
+"""The door for programs: the JupyterHub REST contract (docs: "JupyterHub REST API"), nothing else."""

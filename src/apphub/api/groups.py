@@ -1,0 +1,145 @@
+"""Groups: read, create, delete, members, properties."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Response, delete, get, post, put
+
+from apphub.api.bodies import as_object, only
+from apphub.api.paging import bounds, page_json, wants_pages
+from apphub.api.wire import group_json
+from apphub.errors import Invalid, shown
+from apphub.people import groups as groups_store
+from apphub.web.json import answer, empty
+from apphub.web.needs import needs, needs_list
+from apphub.web.request import HubRequest
+
+
+@get("/hub/api/groups", guards=[needs_list("list:groups")])
+async def list_groups(request: HubRequest) -> Response[bytes]:
+    """Groups within reach, a page at a time."""
+    offset, limit = bounds(request)
+    reach = request.reach("list:groups")
+    async with request.hub.db.read() as tx:
+        groups = await groups_store.list_groups(tx, reach, offset=offset, limit=limit)
+        models = [group_json(group, request.actor) for group in groups]
+        if not wants_pages(request):
+            return answer(models)
+        total = await groups_store.count_groups(tx, reach)
+    return answer(page_json(request, models, offset, limit, total))
+
+
+@post("/hub/api/groups", guards=[needs("admin:groups", everywhere=True)])
+async def create_groups(request: HubRequest) -> Response[bytes]:
+    """Create several groups, all or none."""
+    body = await request.body_json()
+    names = body.get("groups") if isinstance(body, dict) else None
+    if not names:
+        raise Invalid("Must specify at least one group to create")
+    only(body, "groups", "users")
+    if not isinstance(names, list) or len(names) > 10_000:
+        raise Invalid(f"groups must be a list of names, not {shown(names)}")
+    members = _members(body) or []
+    wanted = {_name(name): members for name in names}
+    await request.hub.people.create_groups(request.actor, request.by, wanted)
+    return answer([await _model(request, name) for name in wanted], 201)
+
+
+@get("/hub/api/groups/{group:str}", guards=[needs("read:groups", "read:groups:name", "read:roles:groups")])
+async def get_group(request: HubRequest) -> Response[bytes]:
+    """One group."""
+    return answer(await _model(request, request.segment("group")))
+
+
+@post("/hub/api/groups/{group:str}", guards=[needs("admin:groups")])
+async def create_group(request: HubRequest) -> Response[bytes]:
+    """Create one group, perhaps with members and properties."""
+    body = await request.body_json()
+    body = {} if body is None else as_object(body)
+    only(body, "users", "properties")
+    properties = body.get("properties") or {}
+    if not isinstance(properties, dict):
+        raise Invalid(f"group.properties must be an object, not {shown(properties)}")
+    name = request.segment("group")
+    await request.hub.people.create_group(
+        request.actor, request.by, name, members=_members(body) or [], properties=properties
+    )
+    return answer(await _model(request, name), 201)
+
+
+@delete("/hub/api/groups/{group:str}", guards=[needs("delete:groups")], status_code=200)
+async def delete_group(request: HubRequest) -> Response[bytes]:
+    """Delete one group."""
+    await request.hub.people.delete_group(request.by, request.segment("group"))
+    return empty(204)
+
+
+@post("/hub/api/groups/{group:str}/users", guards=[needs("groups")])
+async def add_members(request: HubRequest) -> Response[bytes]:
+    """Add people to a group."""
+    name, members = await _change(request, "add")
+    group = await request.hub.people.add_members(request.actor, request.by, name, members)
+    return answer(group_json(group, request.actor))
+
+
+@delete("/hub/api/groups/{group:str}/users", guards=[needs("groups")], status_code=200)
+async def remove_members(request: HubRequest) -> Response[bytes]:
+    """Remove people from a group; the names are in the body."""
+    name, members = await _change(request, "remove")
+    group = await request.hub.people.remove_members(request.by, name, members)
+    return answer(group_json(group, request.actor))
+
+
+@put("/hub/api/groups/{group:str}/properties", guards=[needs("groups")])
+async def set_properties(request: HubRequest) -> Response[bytes]:
+    """Replace a group's properties."""
+    name = request.segment("group")
+    await _model(request, name)
+    properties = await request.body_json()
+    if not isinstance(properties, dict):
+        raise Invalid("Must specify properties")
+    group = await request.hub.people.set_properties(request.by, name, properties)
+    return answer(group_json(group, request.actor))
+
+
+async def _change(request: HubRequest, verb: str) -> tuple[str, list[Any]]:
+    name = request.segment("group")
+    await _model(request, name)
+    body = as_object(await request.body_json())
+    only(body, "users")
+    members = _members(body)
+    if members is None:
+        raise Invalid(f"Must specify users to {verb}")
+    return name, members
+
+
+def _members(body: dict[str, Any]) -> list[Any] | None:
+    members = body.get("users")
+    if members is not None and (not isinstance(members, list) or len(members) > 100_000):
+        raise Invalid(f"group.users must be a list of names, not {shown(members)}")
+    return members
+
+
+def _name(name: object) -> str:
+    if not isinstance(name, str):
+        raise Invalid(f"A group's name is a text, not {shown(name)}")
+    return name
+
+
+async def _model(request: HubRequest, name: str) -> dict[str, Any]:
+    async with request.hub.db.read() as tx:
+        group = await groups_store.get_group(tx, name)
+    return group_json(group, request.actor)
+
+
+ROUTES = [
+    list_groups,
+    create_groups,
+    get_group,
+    create_group,
+    delete_group,
+    add_members,
+    remove_members,
+    set_properties,
+]

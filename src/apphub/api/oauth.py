@@ -1,0 +1,23 @@
+"""The token endpoint of the OAuth 2 provider (RFC 6749, section 3.2). The other endpoint shows a page."""
+
+from __future__ import annotations
+
+from authlib.oauth2.rfc6749.errors import OAuth2Error
+from litestar import Response, post
+
+from apphub.web.json import answer
+from apphub.web.needs import public
+from apphub.web.request import HubRequest
+
+
+@post("/hub/api/oauth2/token", guards=[public("a client proves itself with its secret and a code")])
+async def exchange(request: HubRequest) -> Response[bytes]:
+    """Trade a code for an access token."""
+    form = {name: values[-1] for name, values in (await request.form_fields()).items()}
+    try:
+        return answer(await request.hub.oauth.exchange(form, request.origin))
+    except OAuth2Error as error:
+        return answer({"error": error.error}, error.status_code)
+
+
+ROUTES = [exchange]

@@ -1,0 +1,65 @@
+"""Profiles: what the caller may launch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Response, get
+
+from apphub.access.grants import Target
+from apphub.api.wire import user_target
+from apphub.people.model import NoSuchUser
+from apphub.settings import Option, Profile
+from apphub.web.json import answer
+from apphub.web.needs import signed_in
+from apphub.web.request import HubRequest
+
+
+def option_json(option: Option) -> dict[str, Any]:
+    """One option of a profile, as JSON Schema names its parts."""
+    schema = {
+        "type": option.type,
+        "title": option.title,
+        "description": option.description,
+        "default": option.default,
+        "enum": list(option.choices) if option.choices is not None else None,
+        "minimum": option.minimum,
+        "maximum": option.maximum,
+        "pattern": option.pattern,
+    }
+    return {key: value for key, value in schema.items() if value not in (None, "")}
+
+
+def profile_json(profile: Profile) -> dict[str, Any]:
+    """A profile as people choose it: nothing of how it is started."""
+    return {
+        "slug": profile.slug,
+        "display_name": profile.display_name or profile.slug,
+        "description": profile.description,
+        "icon": profile.icon,
+        "default": profile.default,
+        "memory_limit": profile.memory_limit,
+        "cpu_limit": profile.cpu_limit,
+        "options": {name: option_json(option) for name, option in profile.options.items()},
+        "extra_options": profile.extra_options,
+    }
+
+
+@get("/hub/api/profiles", guards=[signed_in()])
+async def list_profiles(request: HubRequest) -> Response[bytes]:
+    """The profiles that the caller may launch now; with `?user=`, those that this user may, for who may start
+    their servers.
+    """
+    groups = request.actor.groups
+    if name := request.query_params.get("user"):
+        account = await request.hub.views.find_account(name)
+        person = account.person if account is not None else None
+        target = user_target(person) if person is not None else Target(user=name)
+        request.actor.demand(target, "start:servers")
+        if person is None:
+            raise NoSuchUser(name)
+        groups = frozenset(person.groups)
+    return answer([profile_json(profile) for profile in request.hub.catalogue.open_to(groups)])
+
+
+ROUTES = [list_profiles]

@@ -1,0 +1,197 @@
+"""Tokens: made by their owner, by somebody who may, or in exchange for a name and password."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from litestar import Response, delete, get, post
+
+from apphub.access.actions import owner_actor
+from apphub.access.actor import Actor
+from apphub.access.grants import Grants, Target
+from apphub.access.model import MayNotCreateTokens, Owner, Token
+from apphub.access.scopes import IDENTIFY
+from apphub.access.store import find_owner
+from apphub.api.bodies import life, text, texts
+from apphub.api.wire import SEE_USER, token_json, user_json
+from apphub.audit import By
+from apphub.errors import Forbidden, Invalid, NotFound
+from apphub.people.model import NoSuchUser
+from apphub.web.credentials import check_api_xsrf, find_actor
+from apphub.web.json import answer, empty
+from apphub.web.needs import needs, public, signed_in
+from apphub.web.request import HubRequest
+
+_BY_PASSWORD = "who asks proves it with a name and password in the body"  # noqa: S105 - a reason, no secret
+
+
+@get("/hub/api/users/{user:str}/tokens", guards=[needs("read:tokens")])
+async def list_tokens(request: HubRequest) -> Response[bytes]:
+    """The live tokens of a user, without their secrets."""
+    owner = await _owner(request)
+    tokens = await request.hub.access.tokens_of(owner.name)
+    return answer({"api_tokens": [token_json(token, effective(token, owner)) for token in tokens]})
+
+
+@post("/hub/api/users/{user:str}/tokens", guards=[public(_BY_PASSWORD)])
+async def create_token(request: HubRequest) -> Response[bytes]:
+    """Make a token; its secret is in this answer and never again."""
+    body = await request.body_json()
+    body = {} if body is None else body
+    if not isinstance(body, dict):
+        raise Invalid("Body must be a JSON dict or empty")
+    name = request.segment("user")
+    if "auth" in body:
+        actor = await _proved(request, body["auth"])
+        by = By(f"user:{actor.name}", address=request.client_address, request_id=request.request_id)
+        longest = _password_life(request)
+    else:
+        actor, by, longest = await _known(request), request.by, None
+    await _may_create(request, actor, name)
+    return await _create(request, actor, by, name, body, longest)
+
+
+@get("/hub/api/users/{user:str}/tokens/{token:str}", guards=[needs("read:tokens")])
+async def get_token(request: HubRequest) -> Response[bytes]:
+    """One token, without its secret."""
+    owner = await _owner(request)
+    token = await request.hub.access.token(owner.name, request.segment("token"))
+    return answer(token_json(token, effective(token, owner)))
+
+
+@delete("/hub/api/users/{user:str}/tokens/{token:str}", guards=[needs("tokens")], status_code=200)
+async def revoke_token(request: HubRequest) -> Response[bytes]:
+    """Revoke one token."""
+    owner = await _owner(request)
+    await request.hub.access.revoke_token(request.by, owner.name, request.segment("token"))
+    return empty(204)
+
+
+@get("/hub/api/authorizations/token", guards=[public(_BY_PASSWORD)])
+async def token_by_get(request: HubRequest) -> Response[bytes]:
+    """A token in exchange for a name and password, as the guide asks for it: a GET with a body."""
+    return await _trade(request)
+
+
+@post("/hub/api/authorizations/token", guards=[public(_BY_PASSWORD)])
+async def token_by_post(request: HubRequest) -> Response[bytes]:
+    """The same, as it should be asked for."""
+    return await _trade(request)
+
+
+@get("/hub/api/authorizations/token/{token:str}", guards=[signed_in()])
+async def whose_token(request: HubRequest) -> Response[bytes]:
+    """The user or service behind a token, for those who may see it."""
+    found = await request.hub.access.by_token(request.segment("token"))
+    if found is None:
+        raise NotFound("There is no such token.")
+    if found.kind == "service":
+        request.actor.demand(Target(service=found.name), "read:services", "read:services:name")
+        return answer({"kind": "service", "name": found.name, "admin": found.admin})
+    request.actor.demand(Target(user=found.name, groups=found.groups), *SEE_USER)
+    account = await request.hub.views.account(found.name)
+    return answer(user_json(account, request.actor, request.hub.urls))
+
+
+def effective(token: Token, owner: Owner) -> list[str]:
+    """What a token can do now: its own scopes, as far as its owner holds them."""
+    if "inherit" in token.scopes:
+        return owner.grants.names()
+    limit = Grants.of((*token.scopes, *IDENTIFY), user=owner.name, server=token.server)
+    mine = owner.grants | Grants.of(IDENTIFY, user=owner.name)
+    return mine.meet(limit, user=owner.name, groups=owner.groups).names()
+
+
+async def _trade(request: HubRequest) -> Response[bytes]:
+    body = await request.body_json()
+    if not isinstance(body, dict):
+        raise Invalid('Send a JSON object with "username" and "password".')
+    actor = await _proved(request, body)
+    by = By(f"user:{actor.name}", address=request.client_address, request_id=request.request_id)
+    longest = _password_life(request)
+    model, secret = await _made(request, actor, by, actor.name, body, longest)
+    account = await request.hub.views.account(actor.name)
+    answered = {"token": secret, "user": user_json(account, actor, request.hub.urls), **_traded(model)}
+    return _private(answer(answered))
+
+
+def _traded(model: dict[str, Any]) -> dict[str, Any]:
+    return {key: model[key] for key in ("id", "scopes", "expires_at", "note")}
+
+
+async def _create(
+    request: HubRequest, actor: Actor, by: By, name: str, body: dict[str, Any], longest: timedelta | None
+) -> Response[bytes]:
+    model, secret = await _made(request, actor, by, name, body, longest)
+    return _private(answer({**model, "token": secret}, 201))
+
+
+async def _made(
+    request: HubRequest, actor: Actor, by: By, name: str, body: dict[str, Any], longest: timedelta | None
+) -> tuple[dict[str, Any], str]:
+    asked = life(body)
+    note = text(body, "note")
+    if not note:
+        behalf = "" if actor.kind == "user" and actor.name == name else f" by {actor.kind} {actor.name}"
+        note = f"Requested via api{behalf}"
+    token, secret = await request.hub.access.create_token(
+        actor,
+        by,
+        name,
+        scopes=texts(body, "scopes", limit=1000),
+        roles=texts(body, "roles", limit=100) or (),
+        note=note,
+        life=min(filter(None, (asked, longest)), default=None),
+    )
+    owner = await _find_owner(request, name)
+    return token_json(token, effective(token, owner)), secret
+
+
+def _password_life(request: HubRequest) -> timedelta | None:
+    return request.hub.settings.tokens.password_life or None
+
+
+async def _proved(request: HubRequest, auth: Any) -> Actor:
+    """Who signs in with this name and password; all failures look the same."""
+    if not isinstance(auth, dict):
+        raise Invalid("auth must be an object with username and password")
+    by = By("anonymous", address=request.client_address, request_id=request.request_id)
+    name = await request.hub.login.sign_in(auth.get("username"), auth.get("password"), by, "token")
+    return owner_actor(await _find_owner(request, name))
+
+
+async def _known(request: HubRequest) -> Actor:
+    actor = await find_actor(request)
+    if actor is None:
+        raise Forbidden("Missing or invalid credentials.")
+    if actor.by_cookie:
+        check_api_xsrf(request)
+    return actor
+
+
+async def _may_create(request: HubRequest, actor: Actor, name: str) -> None:
+    account = await request.hub.views.find_account(name)
+    groups = frozenset(account.person.groups) if account is not None else frozenset()
+    if account is None or not actor.may("tokens", Target(user=name, groups=groups)):
+        raise MayNotCreateTokens(name)
+
+
+async def _owner(request: HubRequest) -> Owner:
+    return await _find_owner(request, request.segment("user"))
+
+
+async def _find_owner(request: HubRequest, name: str) -> Owner:
+    async with request.hub.db.read() as tx:
+        owner = await find_owner(tx, name)
+    if owner is None:
+        raise NoSuchUser(name)
+    return owner
+
+
+def _private(response: Response[bytes]) -> Response[bytes]:
+    response.headers["cache-control"] = "no-store"
+    return response
+
+
+ROUTES = [list_tokens, create_token, get_token, revoke_token, token_by_get, token_by_post, whose_token]

@@ -1,0 +1,156 @@
+"""Users: read, create, change, delete, and what they were last seen doing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Response, delete, get, patch, post
+
+from apphub.api.bodies import as_object, flag, moment, only, texts
+from apphub.api.paging import bounds, page_json, wants_pages
+from apphub.api.wire import SEE_USER, user_json
+from apphub.errors import Conflict, Invalid, NotFound, shown
+from apphub.people.model import UserExists
+from apphub.servers.views import ORDERS, Page
+from apphub.web.json import answer, empty
+from apphub.web.needs import needs, needs_list
+from apphub.web.request import HubRequest
+
+STATES = ("active", "ready", "inactive")
+_NO = frozenset({"0", "false"})
+
+
+def _stopped(request: HubRequest) -> bool:
+    value = request.query_params.get("include_stopped_servers")
+    return value is not None and value.lower() not in _NO
+
+
+def _page(request: HubRequest) -> Page:
+    offset, limit = bounds(request)
+    order = request.query_params.get("sort", "id")
+    if order not in ORDERS:
+        raise Invalid(f"sort must be 'id', 'name', or 'last_activity', not {shown(order)}")
+    state = request.query_params.get("state")
+    if state is not None and state not in STATES:
+        raise Invalid(f"Unrecognized state filter: {shown(state)}")
+    return Page(offset, limit, order, state, request.query_params.get("name_filter"))
+
+
+@get("/hub/api/users", guards=[needs_list("list:users")])
+async def list_users(request: HubRequest) -> Response[bytes]:
+    """Users within reach, a page at a time."""
+    page, hub, reach = _page(request), request.hub, request.reach("list:users")
+    accounts = await hub.views.list_accounts(reach, page)
+    stopped = _stopped(request)
+    models = [user_json(account, request.actor, hub.urls, stopped=stopped) for account in accounts]
+    if not wants_pages(request):
+        return answer(models)
+    total = await hub.views.count_accounts(reach, page)
+    return answer(page_json(request, models, page.offset, page.limit, total))
+
+
+@post("/hub/api/users", guards=[needs("admin:users", everywhere=True)])
+async def create_users(request: HubRequest) -> Response[bytes]:
+    """Create several users; those who exist stay as they are."""
+    body = await request.body_json()
+    names = texts(body, "usernames") if isinstance(body, dict) else None
+    if not names:
+        raise Invalid("Must specify at least one user to create")
+    only(body, "usernames", "admin")
+    admin = flag(body, "admin") or False
+    new, _ = await request.hub.people.create(request.actor, request.by, names, admin=admin)
+    if not new:
+        raise Conflict(f"All {len(names)} users already exist")
+    return answer([await _model(request, name) for name in new], 201)
+
+
+@get("/hub/api/users/{user:str}", guards=[needs(*SEE_USER)])
+async def get_user(request: HubRequest) -> Response[bytes]:
+    """One user."""
+    account = await request.hub.views.account(request.segment("user"))
+    return answer(user_json(account, request.actor, request.hub.urls, stopped=_stopped(request)))
+
+
+@post("/hub/api/users/{user:str}", guards=[needs("admin:users")])
+async def create_user(request: HubRequest) -> Response[bytes]:
+    """Create one user."""
+    body = await request.body_json()
+    admin = False
+    if body is not None:
+        only(as_object(body), "admin")
+        admin = flag(body, "admin") or False
+    name = await request.hub.people.create_one(
+        request.actor, request.by, request.segment("user"), admin=admin
+    )
+    return answer(await _model(request, name), 201)
+
+
+@patch("/hub/api/users/{user:str}", guards=[needs("admin:users")])
+async def change_user(request: HubRequest) -> Response[bytes]:
+    """Rename a user, or make them an administrator."""
+    hub, name = request.hub, request.segment("user")
+    body = as_object(await request.body_json())
+    only(body, "name", "admin", "auth_state")
+    if body.get("auth_state") is not None:
+        raise Invalid("auth_state is not kept by this hub")
+    try:
+        name = await hub.servers.change_user(
+            request.actor, request.by, name, admin=flag(body, "admin"), new_name=body.get("name")
+        )
+    except UserExists as error:
+        raise Invalid(error.message) from error
+    return answer(await _model(request, name))
+
+
+@delete("/hub/api/users/{user:str}", guards=[needs("delete:users")], status_code=200)
+async def delete_user(request: HubRequest) -> Response[bytes]:
+    """Delete a user; running servers are stopped first."""
+    name = request.segment("user")
+    if request.actor.kind == "user" and request.actor.name == name:
+        raise Invalid("Cannot delete yourself!")
+    patience = request.hub.settings.timeouts.stop + request.hub.settings.timeouts.slow_stop
+    await request.hub.servers.delete_user(request.by, name, patience=patience)
+    return empty(204)
+
+
+@post("/hub/api/users/{user:str}/activity", guards=[needs("users:activity")])
+async def note_activity(request: HubRequest) -> Response[bytes]:
+    """Servers say when they and their users were last active."""
+    body = await request.body_json()
+    name = request.segment("user")
+    account = await request.hub.views.find_account(name)
+    if account is None:
+        raise NotFound(f"No such user: {shown(name)}")
+    if not isinstance(body, dict):
+        raise Invalid("body must be a json dict")
+    servers = body.get("servers")
+    if body.get("last_activity") is None and not servers:
+        raise Invalid("body must contain at least one of `last_activity` or `servers`")
+    seen = moment(body["last_activity"]) if body.get("last_activity") is not None else None
+    times = {}
+    for server, told in _told(servers).items():
+        if account.server(server) is None:
+            raise Invalid(f"No such server {shown(server)} for user {account.person.name}")
+        times[server] = moment(told)
+    await request.hub.servers.note_activity(account.person.name, user=seen, servers=times)
+    return empty()
+
+
+def _told(servers: Any) -> dict[str, Any]:
+    shape = "servers must be a dict of the form {server_name: {last_activity: timestamp}}"
+    if servers is None:
+        return {}
+    if not isinstance(servers, dict):
+        raise Invalid(shape)
+    for told in servers.values():
+        if not isinstance(told, dict) or "last_activity" not in told:
+            raise Invalid(shape)
+    return {name: told["last_activity"] for name, told in servers.items()}
+
+
+async def _model(request: HubRequest, name: str) -> dict[str, Any]:
+    account = await request.hub.views.account(name)
+    return user_json(account, request.actor, request.hub.urls)
+
+
+ROUTES = [list_users, create_users, get_user, create_user, change_user, delete_user, note_activity]

@@ -1,0 +1,172 @@
+"""From values to the JSON shapes of the contract, each part only for who may see it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apphub.access.actor import Actor
+from apphub.access.grants import Target
+from apphub.access.model import Token
+from apphub.kit.clock import wire_time
+from apphub.kit.urls import Urls
+from apphub.people.model import Group, Person, Service
+from apphub.servers.model import Server
+from apphub.servers.views import Account, default_server
+
+#: Scopes that let a user be seen at all.
+SEE_USER = (
+    "read:users",
+    "read:users:name",
+    "read:users:groups",
+    "read:users:activity",
+    "read:servers",
+    "read:roles:users",
+    "admin:auth_state",
+)
+
+
+def roles_of(person: Person) -> list[str]:
+    """All roles of a person, with those that follow by themselves."""
+    roles = {"user", *person.roles}
+    return sorted(roles | {"admin"} if person.admin else roles)
+
+
+def user_target(person: Person) -> Target:
+    """The person, for questions of reach."""
+    return Target(user=person.name, groups=frozenset(person.groups))
+
+
+def user_json(
+    account: Account, actor: Actor, urls: Urls, *, stopped: bool = False, fresh: bool = False
+) -> dict[str, Any]:
+    """A user model with the fields that the actor may see.
+
+    `stopped` includes servers that are stopped; `fresh` is the answer to creation, which shows
+    what its creator just made.
+    """
+    person, target = account.person, user_target(account.person)
+    default = account.server("")
+    ready = default is not None and default.ready
+    see = {scope for scope in SEE_USER if actor.may(scope, target)}
+    model: dict[str, Any] = {"kind": "user", "name": person.name}
+    if "read:users" in see:
+        model["server"] = urls.server(person.name, "") if ready else None
+        model["pending"] = default.pending if default is not None else None
+        model["created"] = wire_time(person.created)
+    if see & {"read:users", "read:users:name", "read:servers", "read:roles:users"}:
+        model["admin"] = person.admin
+    if see & {"read:users", "read:roles:users"}:
+        model["roles"] = roles_of(person)
+    if see & {"read:users", "read:users:groups"}:
+        model["groups"] = list(person.groups)
+    if see & {"read:users", "read:users:activity"}:
+        model["last_activity"] = wire_time(person.last_activity)
+    if see & {"read:users", "read:users:name", "read:servers"}:
+        model["user_info"] = person.info
+    if "admin:auth_state" in see:
+        model["auth_state"] = None
+    if "read:servers" in see:
+        model["servers"] = servers_json(account, actor, urls, stopped=stopped)
+    return model
+
+
+def servers_json(account: Account, actor: Actor, urls: Urls, *, stopped: bool) -> dict[str, Any]:
+    """The servers that the actor may see, by name."""
+    servers = list(account.servers)
+    if account.server("") is None:
+        servers.append(default_server(account.person))
+    groups = frozenset(account.person.groups)
+    models = {}
+    for server in servers:
+        target = server_target(server, groups)
+        if (server.active or stopped) and actor.may("read:servers", target):
+            models[server.key.name] = server_json(server, urls, state=actor.may("admin:server_state", target))
+    return models
+
+
+def server_target(server: Server, groups: frozenset[str]) -> Target:
+    """The server, for questions of reach."""
+    return Target(user=server.key.user, groups=groups, server=str(server.key))
+
+
+def server_json(server: Server, urls: Urls, *, state: bool = False) -> dict[str, Any]:
+    """A server model."""
+    user, name = server.key
+    url, progress = urls.server(user, name), urls.progress(user, name)
+    public = urls.public_origin
+    model = {
+        "name": name,
+        "display_name": server.display_name or name,
+        "full_name": str(server.key),
+        "last_activity": wire_time(server.last_activity),
+        "started": wire_time(server.requested) if server.active else None,
+        "pending": server.pending,
+        "ready": server.ready,
+        "stopped": not server.active,
+        "url": url,
+        "user_options": server.shown_options,
+        "progress_url": progress,
+        "full_url": f"{public}{url}" if public else None,
+        "full_progress_url": f"{public}{progress}" if public else None,
+    }
+    if state:
+        model["state"] = _state(server)
+    return model
+
+
+def _state(server: Server) -> dict[str, Any]:
+    if not server.active:
+        return {"reason": server.reason} if server.failed else {}
+    return {
+        "phase": server.phase,
+        "attempt": server.attempt,
+        "address": str(server.address) if server.address else None,
+        "profile": server.plan.profile if server.plan else None,
+    }
+
+
+def group_json(group: Group, actor: Actor) -> dict[str, Any]:
+    """A group model with the fields that the actor may see."""
+    target = Target(group=group.name)
+    model: dict[str, Any] = {"kind": "group", "name": group.name}
+    if actor.may("read:groups", target):
+        model["users"] = list(group.members)
+        model["properties"] = group.properties
+    if actor.may("read:roles:groups", target):
+        model["roles"] = list(group.roles)
+    return model
+
+
+def service_json(service: Service, actor: Actor) -> dict[str, Any]:
+    """A service model with the fields that the actor may see."""
+    target = Target(service=service.name)
+    model: dict[str, Any] = {"kind": "service", "name": service.name, "admin": service.admin}
+    if actor.may("read:services", target):
+        model |= {
+            "url": service.url or "",
+            "prefix": f"/services/{service.name}/" if service.url else "",
+            "command": [],
+            "info": service.info,
+            "display": service.display,
+            "pid": 0,
+        }
+    if actor.may("read:roles:services", target):
+        model["roles"] = list(service.roles)
+    return model
+
+
+def token_json(token: Token, scopes: list[str]) -> dict[str, Any]:
+    """A token model; `scopes` is what it can do in effect."""
+    return {
+        token.kind: token.owner,
+        "id": token.wire_id,
+        "kind": "api_token",
+        "roles": [],
+        "scopes": scopes,
+        "created": wire_time(token.created),
+        "last_activity": wire_time(token.last_used),
+        "expires_at": wire_time(token.expires),
+        "note": token.note,
+        "session_id": token.session_public_id,
+        "oauth_client": token.client or "JupyterHub",
+    }

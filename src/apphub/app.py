@@ -1,0 +1,60 @@
+"""The web application: doors mounted, errors rendered. Composition only."""
+
+from __future__ import annotations
+
+import structlog
+from litestar import Litestar, Response
+from litestar.datastructures import State
+from litestar.enums import MediaType
+from litestar.types import ASGIApp
+
+from apphub.api.routes import ROUTES as API
+from apphub.errors import HubError
+from apphub.hub import Hub
+from apphub.pages.errors import error_page
+from apphub.pages.routes import ROUTES as PAGES
+from apphub.web.errors import headers_of, message_of, status_of
+from apphub.web.front import Front
+from apphub.web.json import answer
+from apphub.web.metrics import metrics
+from apphub.web.request import HubRequest
+
+log = structlog.get_logger(__name__)
+
+
+def build_app(hub: Hub) -> Litestar:
+    """All doors of a hub."""
+    return Litestar(
+        route_handlers=[*API, *PAGES, metrics],
+        request_class=HubRequest,
+        exception_handlers={Exception: render_error},  # type: ignore[dict-item]
+        openapi_config=None,
+        logging_config=None,
+        state=State({"hub": hub}),
+    )
+
+
+def edge_door(app: ASGIApp, hub: Hub) -> Front:
+    """For the unix socket that only the edge opens: what it says in `X-Forwarded-*` counts."""
+    return Front(app, base=hub.urls.base, trusted=True)
+
+
+def server_door(app: ASGIApp, hub: Hub) -> Front:
+    """For the loopback port that servers use."""
+    return Front(app, base=hub.urls.base, trusted=False)
+
+
+def render_error(request: HubRequest, error: Exception) -> Response[bytes]:
+    """An error as JSON for programs and as a page for people."""
+    status = status_of(error)
+    if status >= 500 and not isinstance(error, HubError):
+        log.error("request.fault", request_id=request.request_id, exc_info=error)
+    path = request.scope["path"]
+    if path.startswith("/hub/api") and not path.startswith("/hub/api/oauth2/authorize"):
+        response = answer({"status": status, "message": message_of(error)}, status)
+        if request.method == "HEAD":
+            response = Response(b"", status_code=status, media_type=MediaType.JSON)
+    else:
+        response = error_page(request, error, status)
+    response.headers.update(headers_of(error))
+    return response

@@ -1,0 +1,186 @@
+"""The composition root: everything is built here, and nowhere else.
+
+`open_hub(settings)` yields a `Hub` whose loops run; leaving the block stops them and lets go
+of everything, except the servers of users, which go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+
+from apphub.access.actions import Access
+from apphub.db import Database, open_database
+from apphub.declared import declare
+from apphub.kit.secrets import Keys
+from apphub.kit.urls import Urls
+from apphub.login import Login
+from apphub.oauth.actions import Provider
+from apphub.people import People
+from apphub.profiles import Catalogue
+from apphub.proxy.base import DataPlane
+from apphub.reconcile.loop import Pace, Reconciler
+from apphub.reconcile.ports import Ports
+from apphub.reconcile.routes import Publisher
+from apphub.reconcile.steps import Steps
+from apphub.runtimes.base import Runtime
+from apphub.runtimes.process.driver import ProcessRuntime
+from apphub.servers.actions import Servers
+from apphub.servers.launch import Surroundings
+from apphub.servers.views import Views
+from apphub.settings import Settings, effective_profiles
+
+log = structlog.get_logger(__name__)
+
+#: How often what has ended (tokens, sessions, codes) is deleted.
+SWEEP = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """What the doors work with."""
+
+    settings: Settings
+    urls: Urls
+    keys: Keys
+    db: Database
+    access: Access
+    people: People
+    servers: Servers
+    views: Views
+    catalogue: Catalogue
+    login: Login
+    oauth: Provider
+    runtime: Runtime
+    plane: DataPlane
+    publisher: Publisher
+    #: Passwords made for administrators at this start, to be shown once.
+    new_passwords: dict[str, str]
+    #: Set to end the hub.
+    stopping: asyncio.Event
+
+
+def place_of(db: Database) -> str:
+    """The name of this host in rows: the data folder's only hub has no need of one that could change."""
+    return "local" if db.exclusive else socket.gethostname()
+
+
+def admins_of(settings: Settings) -> tuple[str, ...]:
+    """The administrators that exist from the start; one called `admin` where nobody was named."""
+    if settings.login.admins or settings.login.shared_password is not None:
+        return settings.login.admins
+    return ("admin",)
+
+
+@asynccontextmanager
+async def open_hub(
+    settings: Settings, api_origin: str, plane: DataPlane, stopping: asyncio.Event
+) -> AsyncGenerator[Hub]:
+    """A hub whose loops run, with servers told to reach it at `api_origin` (http://127.0.0.1:8081)."""
+    async with AsyncExitStack() as stack:
+        data_dir = settings.data_dir
+        keys = Keys.load(data_dir / "secret.key")
+        db = await open_database(settings.database, data_dir)
+        stack.push_async_callback(db.close)
+        await declare(db, settings, admins_of(settings))
+        login = Login(db, settings.login)
+        stack.callback(login.close)
+        hub_id = keys.derive("hub-id")[:12]
+        runtime = ProcessRuntime(data_dir, hub_id, settings.processes.log_size, place_of(db))
+        stack.push_async_callback(runtime.close)
+        urls = Urls(settings.base_url, api_origin, settings.public_url)
+        publisher = Publisher(db, plane)
+        reconciler = _reconciler(settings, db, runtime, publisher, keys, urls)
+        catalogue = Catalogue(effective_profiles(settings))
+        people = People(db)
+        access = Access(db, maximum_life=settings.tokens.maximum_life)
+        hub = Hub(
+            settings=settings,
+            urls=urls,
+            keys=keys,
+            db=db,
+            access=access,
+            people=people,
+            servers=Servers(db, people, catalogue, settings.limits),
+            views=Views(db),
+            catalogue=catalogue,
+            login=login,
+            oauth=Provider(db, settings.tokens.oauth_life),
+            runtime=runtime,
+            plane=plane,
+            publisher=publisher,
+            new_passwords=await _first_passwords(settings, login),
+            stopping=stopping,
+        )
+        await publisher.start()
+        stack.push_async_callback(plane.close)
+        async with asyncio.TaskGroup() as group:
+            loops = [
+                group.create_task(_forever(loop, name), name=name)
+                for name, loop in (
+                    ("publisher", publisher.run),
+                    ("reconciler", reconciler.run),
+                    ("sweep", lambda: _sweep(access)),
+                )
+            ]
+            yield hub
+            for task in loops:
+                task.cancel()
+
+
+async def _forever(loop: Callable[[], Awaitable[None]], name: str) -> None:
+    """A loop that must not end; one that does takes the hub with it, loudly."""
+    try:
+        await loop()
+    except asyncio.CancelledError:
+        raise
+    except BaseException:
+        log.exception("loop.died", loop=name)
+        raise
+    raise RuntimeError(f"the {name} has ended")
+
+
+async def _sweep(access: Access) -> None:
+    while True:
+        await access.forget_expired()
+        await asyncio.sleep(SWEEP.total_seconds())
+
+
+async def _first_passwords(settings: Settings, login: Login) -> dict[str, str]:
+    if not settings.login.password.enabled or settings.login.shared_password is not None:
+        return {}
+    made = {name: await login.ensure_password(name) for name in admins_of(settings)}
+    return {name: password for name, password in made.items() if password is not None}
+
+
+def _reconciler(
+    settings: Settings, db: Database, runtime: Runtime, publisher: Publisher, keys: Keys, urls: Urls
+) -> Reconciler:
+    steps = Steps(
+        db=db,
+        runtime=runtime,
+        publisher=publisher,
+        ports=Ports(*settings.processes.ports),
+        keys=keys,
+        around=Surroundings(
+            urls=urls,
+            environ=dict(os.environ),
+            homes=Path(settings.data_dir).resolve() / "homes",
+            system_users=settings.processes.run_as == "system-user",
+        ),
+        stop_grace=settings.timeouts.stop,
+    )
+    pace = Pace(
+        concurrent_starts=settings.limits.concurrent_starts,
+        start_timeout=settings.timeouts.start,
+        poll=settings.timeouts.poll,
+    )
+    return Reconciler(db, steps, pace)

@@ -1,0 +1,17 @@
+"""All routes of the door for people."""
+
+from __future__ import annotations
+
+from litestar.handlers import HTTPRouteHandler
+
+from apphub.pages import consent, home, signin, spawn, static, tokens, userpath
+
+ROUTES: list[HTTPRouteHandler] = [
+    *home.ROUTES,
+    *signin.ROUTES,
+    *spawn.ROUTES,
+    *tokens.ROUTES,
+    *consent.ROUTES,
+    *userpath.ROUTES,
+    *static.ROUTES,
+]

@@ -1,0 +1,50 @@
+"""Style sheets, scripts and pictures, and reports of what a policy has stopped."""
+
+from __future__ import annotations
+
+import structlog
+from litestar import Response, get, post
+from litestar.enums import MediaType
+
+from apphub.errors import NotFound
+from apphub.pages.answers import renderer
+from apphub.web.needs import public
+from apphub.web.request import HubRequest
+
+log = structlog.get_logger(__name__)
+
+_WHY = "files that come with the hub are no secret"
+_FOREVER = "public, max-age=31536000, immutable"
+
+
+@get("/hub/static/{name:str}", guards=[public(_WHY)])
+async def static(request: HubRequest) -> Response[bytes]:
+    """A file; its address holds a hash of its content, so that browsers may keep it for ever."""
+    return _file(request, request.segment("name"))
+
+
+@get("/hub/logo", guards=[public(_WHY)])
+async def logo(request: HubRequest) -> Response[bytes]:
+    """The picture of the hub."""
+    return _file(request, "mark.svg")
+
+
+@post("/hub/security/csp-report", guards=[public("browsers report without credentials")])
+async def csp_report(request: HubRequest) -> Response[bytes]:
+    """A browser has stopped something that a page's policy does not allow: worth a look."""
+    report = (await request.body())[:1000]
+    log.warning("csp.violation", report=report.decode(errors="replace"))
+    return Response(b"", status_code=204, media_type=MediaType.TEXT)
+
+
+def _file(request: HubRequest, name: str) -> Response[bytes]:
+    file = renderer(request.hub.urls.base).statics.get(name)
+    if file is None:
+        raise NotFound("There is no such file.")
+    if request.headers.get("if-none-match") == file.etag:
+        return Response(b"", status_code=304, headers={"etag": file.etag}, media_type=MediaType.TEXT)
+    headers = {"etag": file.etag, "cache-control": _FOREVER}
+    return Response(file.body, headers=headers, media_type=file.content_type)
+
+
+ROUTES = [static, logo, csp_report]

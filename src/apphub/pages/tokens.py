@@ -1,0 +1,114 @@
+"""My tokens, and the apps that have access in my name."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import timedelta
+
+from litestar import Response, get, post
+
+from apphub.access.model import Token
+from apphub.errors import Invalid
+from apphub.pages.answers import redirect, show
+from apphub.pages.contexts import AppRow, TokenRow, Tokens
+from apphub.pages.forms import Form
+from apphub.web.needs import signed_in
+from apphub.web.request import HubRequest
+
+LIVES = (timedelta(days=1), timedelta(days=30), timedelta(days=90), timedelta(days=365), None)
+USUAL = timedelta(days=30)
+
+
+@get("/hub/token", guards=[signed_in()])
+async def tokens(request: HubRequest) -> Response[bytes]:
+    """The page of tokens."""
+    return show(request, await _page(request))
+
+
+@post("/hub/token", guards=[signed_in()])
+async def create(request: HubRequest) -> Response[bytes]:
+    """Make a token, shown in this answer and never again."""
+    form, actor = await Form.of(request), request.actor
+    scopes = form.text("scopes").split()
+    asked = form.text("expires_in")
+    life = timedelta(seconds=int(asked)) if asked.isascii() and asked.isdigit() and len(asked) < 10 else None
+    try:
+        if life is not None and not life:
+            raise Invalid("A token lives longer than that.")
+        _, secret = await request.hub.access.create_token(
+            actor,
+            request.by,
+            actor.name,
+            scopes=scopes or None,
+            note=form.text("note")[:200] or "Made on the page of tokens",
+            life=life,
+        )
+    except Invalid as error:
+        page = await _page(request, error=str(error), note=form.text("note"), scopes=form.text("scopes"))
+        return show(request, page, status=400)
+    return show(request, await _page(request, new_token=secret))
+
+
+@post("/hub/token/revoke", guards=[signed_in()])
+async def revoke(request: HubRequest) -> Response[bytes]:
+    """Revoke one token."""
+    form = await Form.of(request)
+    await request.hub.access.revoke_token(request.by, request.actor.name, form.text("id"))
+    return redirect(f"{request.hub.urls.hub}token")
+
+
+@post("/hub/token/revoke-app", guards=[signed_in()])
+async def revoke_app(request: HubRequest) -> Response[bytes]:
+    """Take an app's access back: all its tokens of mine."""
+    form, name = await Form.of(request), request.actor.name
+    for token in await request.hub.access.tokens_of(name):
+        if token.client is not None and token.client == form.text("client_id"):
+            await request.hub.access.revoke_token(request.by, name, token.wire_id)
+    return redirect(f"{request.hub.urls.hub}token")
+
+
+async def _page(
+    request: HubRequest, *, new_token: str = "", error: str = "", note: str = "", scopes: str = ""
+) -> Tokens:
+    mine = await request.hub.access.tokens_of(request.actor.name)
+    return Tokens(
+        new_token=new_token,
+        note=note,
+        scopes=scopes,
+        lives=LIVES,
+        chosen_life=USUAL,
+        error=error,
+        tokens=[
+            TokenRow(
+                id=token.wire_id,
+                note=token.note,
+                scopes=len(token.scopes),
+                created=token.created,
+                last_used=token.last_used,
+                expires=token.expires,
+            )
+            for token in mine
+            if token.client is None
+        ],
+        apps=_apps(mine),
+    )
+
+
+def _apps(tokens: list[Token]) -> list[AppRow]:
+    by_app: defaultdict[str, list[Token]] = defaultdict(list)
+    for token in tokens:
+        if token.client is not None:
+            by_app[token.client].append(token)
+    return [
+        AppRow(
+            client_id=name,
+            name=name,
+            created=min(token.created for token in held),
+            last_used=max((token.last_used for token in held if token.last_used), default=None),
+            tokens=len(held),
+        )
+        for name, held in sorted(by_app.items())
+    ]
+
+
+ROUTES = [tokens, create, revoke, revoke_app]

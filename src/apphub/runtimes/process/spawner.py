@@ -1,0 +1,304 @@
+"""The helper: a small program that forks servers, reaps them and keeps their records.
+
+Why a program of its own: forking the hub is slow and unsafe (it is large, has threads, and gRPC
+does not like it), and only the parent of a process learns its exit status. It is a child of the
+hub in a session of its own, so that Ctrl-C in the hub's terminal does not reach it. They talk
+over a socket, which is its standard input: one JSON value a line. Environments with secrets
+travel there and nowhere else.
+
+Neither end is needed for servers to live. When the hub dies, the socket ends and so does the
+helper; servers go on, adopted by the system. When the helper dies, the hub starts another one.
+Every request may be repeated: the truth is in `/proc` and the records.
+
+    launch  start an object unless it exists           -> launched (event), then its record
+    list    all objects, also unrecorded ones
+    term    ask a main process and its group to end
+    signal  count, and signal, all processes of some objects
+    erase   forget an object                           exited (event): an object has ended
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from apphub.runtimes.process import cgroups, launching, logfiles, procfs, records, signals
+from apphub.runtimes.process.launching import Launch, Order, Refused
+from apphub.runtimes.process.records import Places, Record
+from apphub.runtimes.process.signals import Leader
+
+Message = dict[str, Any]
+#: How often to look whether servers that are not our children still live (only to stop cutting their logs).
+ADOPTED_EVERY = 30.0
+
+
+class Child:
+    """A process that this helper has started."""
+
+    def __init__(self, record: Record, launch: Launch, request: int) -> None:
+        self.record = record
+        #: How to speak with it; None once it is known how the launch went.
+        self.launch: Launch | None = launch
+        #: Requests that wait for that.
+        self.requests = [request]
+        self.erased = False
+
+
+class Spawner:
+    """The helper's state: children by pid, and the logs that are watched."""
+
+    def __init__(self, hub: socket.socket, data_dir: str, hub_id: str, log_size: int) -> None:
+        self._hub = hub
+        self._places = Places(data_dir)
+        self._hub_id = hub_id
+        self._log_size = log_size
+        self._boot = procfs.boot_id()
+        self._memory = cgroups.Memory(hub_id)
+        self._children: dict[int, Child] = {}
+        #: Objects whose log is watched; the leader of those that are not our children.
+        self._watched: dict[str, Leader | None] = {}
+        self._adopted_look = 0.0
+        self._pause = logfiles.CALM
+        self._selector = selectors.DefaultSelector()
+        self._verbs: dict[str, Callable[..., Any]] = {
+            "list": self._list,
+            "term": self._term,
+            "signal": self._signal,
+            "erase": self._erase,
+        }
+        os.makedirs(self._places.run, mode=0o700, exist_ok=True)  # noqa: PTH103
+        os.makedirs(f"{data_dir}/logs", mode=0o700, exist_ok=True)  # noqa: PTH103
+
+    def run(self) -> None:
+        """Serve until the hub is gone."""
+        wake_read, wake_write = socket.socketpair()
+        wake_read.setblocking(False)
+        wake_write.setblocking(False)
+        signal.set_wakeup_fd(wake_write.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._selector.register(self._hub, selectors.EVENT_READ, "hub")
+        self._selector.register(wake_read, selectors.EVENT_READ, "wake")
+        self._send({"event": "ready"})
+        pending = b""
+        look_at = time.monotonic()
+        while True:
+            wait = max(look_at - time.monotonic(), 0) if self._watched else None
+            for key, _ in self._selector.select(wait):
+                if key.data == "hub":
+                    part = self._hub.recv(1 << 20)
+                    if not part:
+                        return
+                    *lines, pending = (pending + part).split(b"\n")
+                    for line in lines:
+                        self._answer(json.loads(line))
+                elif key.data == "wake":
+                    wake_read.recv(4096)
+                    self._reap()
+                elif key.data.launch is not None:  # not settled by reaping it a moment ago
+                    self._settle(key.data)
+            if self._watched and time.monotonic() >= look_at:
+                look_at = time.monotonic() + self._look_at_logs()
+
+    def _answer(self, request: Message) -> None:
+        number, what = request.pop("id"), request.pop("do")
+        try:
+            if what == "launch":
+                self._launch(number, Order(**request))
+                return
+            self._send({"id": number, "ok": self._verbs[what](**request)})
+        except Refused as error:
+            self._send({"id": number, "refused": error.as_json()})
+        except Exception as error:  # noqa: BLE001 - one request's fault must not end the others
+            # Nothing of the request is shown: it holds an environment.
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            words = f"{type(error).__name__} in {place.name}"
+            if isinstance(error, OSError):
+                words = f"{words}: {os.strerror(error.errno or 0)}"
+            self._send({"id": number, "refused": Refused("busy", f"The helper failed: {words}.").as_json()})
+
+    def _launch(self, request: int, order: Order) -> None:
+        for child in self._children.values():
+            if child.record.ref == order.ref and child.launch is not None:
+                child.requests.append(request)
+                return
+        existing = records.load(self._places, self._hub_id, order.ref)
+        if existing is not None:
+            self._send({"id": request, "ok": existing._asdict()})
+            return
+        launching.check_address(order.ip, order.port)
+        self._fork(request, order)
+
+    def _fork(self, request: int, order: Order) -> None:
+        order.env[procfs.MARKER] = procfs.marker(self._hub_id, *order.ref.split("-"))
+        group, notes = None, ""
+        if order.memory is not None:
+            group = self._memory.make(order.ref, order.memory)
+            notes = "" if group else "The memory limit is not enforced on this machine."
+        log = logfiles.create(self._places.log(order.ref))
+        try:
+            launch = launching.fork(order, log, group, lambda: self._recorded(order.ref))
+        finally:
+            os.close(log)
+        process = procfs.read(launch.pid)
+        record = Record(
+            self._hub_id,
+            order.ref,
+            self._boot,
+            launch.pid,
+            process.start if process else 0,
+            order.ip,
+            order.port,
+            notes=notes,
+            cgroup=group,
+        )
+        self._children[launch.pid] = child = Child(record, launch, request)
+        self._selector.register(launch.line, selectors.EVENT_READ, child)
+        self._watched[order.ref] = None
+        try:
+            records.save(self._places, record)
+        except OSError:
+            child.erased = True
+            child.requests.clear()
+            os.kill(launch.pid, signal.SIGKILL)
+            raise
+        launch.go()
+
+    def _recorded(self, ref: str) -> bool:
+        """In a child: whether it is on record itself."""
+        record = records.load(self._places, self._hub_id, ref)
+        return record is not None and record.pid == os.getpid()
+
+    def _settle(self, child: Child) -> None:
+        """The child's line can be read: either the program runs now, or it never will."""
+        assert child.launch is not None
+        self._selector.unregister(child.launch.line)
+        with child.launch.line:
+            refused = child.launch.read_report()
+        child.launch = None
+        if refused is None and not child.erased:
+            self._send({"event": "launched", "record": child.record._asdict()})
+            answer: Message = {"ok": child.record._asdict()}
+        else:
+            self._erase(child.record.ref)
+            answer = {"refused": refused.as_json() if refused else None}
+        for request in child.requests:
+            self._send({"id": request, **answer})
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            child = self._children.get(pid)
+            if child is None:
+                continue
+            if child.launch is not None:
+                self._settle(child)
+            del self._children[pid]
+            if not child.erased:
+                self._ended(child, os.waitstatus_to_exitcode(status))
+
+    def _ended(self, child: Child, code: int) -> None:
+        record = child.record._replace(ended=True, exit_code=code, ending=_words(code, child.record.cgroup))
+        self._watched.pop(record.ref, None)
+        logfiles.cut(self._places.log(record.ref), self._log_size)
+        try:
+            records.save(self._places, record)
+        except OSError:
+            traceback.print_exc()  # a full disk: how it ended will be unknown, that it ended will not
+        self._send({"event": "exited", "ref": record.ref})
+
+    def _list(self) -> list[Message]:
+        # Marks before records: what is started meanwhile (by another hub process) then has a record.
+        marks = signals.marked(self._hub_id)
+        found: list[Message] = []
+        for ref, record in records.load_all(self._places, self._hub_id).items():
+            ours = record.pid in self._children
+            lives = not record.ended and (ours or self._lives(record))
+            if lives and not ours:
+                self._watched[ref] = Leader(record.pid, record.start)
+            found.append({"record": record._asdict(), "alive": lives, "uid": None})
+            marks.pop(ref, None)
+        for ref, processes in marks.items():
+            main = signals.main_of(processes)
+            record = Record(self._hub_id, ref, self._boot, main.pid, main.start)
+            self._watched[ref] = Leader(main.pid, main.start)
+            found.append({"record": record._asdict(), "alive": True, "uid": procfs.owner_of(main.pid)})
+        return found
+
+    def _lives(self, record: Record) -> bool:
+        return record.boot == self._boot and procfs.alive(record.pid, record.start)
+
+    def _term(self, pid: int, start: int) -> bool:
+        return signals.ask_to_end(Leader(pid, start))
+
+    def _signal(self, of: dict[str, list[int] | None], number: int, spare: bool) -> dict[str, int]:
+        leaders = {ref: Leader(*leader) if leader else None for ref, leader in of.items()}
+        return {
+            ref: signals.send(processes, number, spare=leaders[ref] if spare else None)
+            for ref, processes in signals.members(self._hub_id, leaders).items()
+        }
+
+    def _erase(self, ref: str) -> None:
+        for child in self._children.values():
+            if child.record.ref == ref:
+                child.erased = True
+        record = records.load(self._places, self._hub_id, ref)
+        if record is not None and record.cgroup is not None:
+            cgroups.remove(record.cgroup)
+        self._watched.pop(ref, None)
+        logfiles.cut(self._places.log(ref), self._log_size)
+        records.remove(self._places, ref)
+
+    def _look_at_logs(self) -> float:
+        now = time.monotonic()
+        if now >= self._adopted_look:
+            self._adopted_look = now + ADOPTED_EVERY
+            gone = [ref for ref, leader in self._watched.items() if leader and not procfs.alive(*leader)]
+            for ref in gone:
+                del self._watched[ref]
+        logs = [self._places.log(ref) for ref in self._watched]
+        self._pause = logfiles.look(logs, self._log_size, self._pause)
+        return self._pause
+
+    def _send(self, message: Message) -> None:
+        # When the hub is gone, the next read says so.
+        with contextlib.suppress(OSError):
+            self._hub.sendall(json.dumps(message).encode() + b"\n")
+
+
+def _words(code: int, group: str | None) -> str:
+    if code >= 0:
+        return f"It ended by itself with status {code}."
+    try:
+        name = f"signal {-code} ({signal.Signals(-code).name})"
+    except ValueError:
+        name = f"signal {-code}"
+    if group is not None and cgroups.ran_out(group):
+        return f"It was killed by {name}: it used more memory than its limit."
+    return f"It was killed by {name}."
+
+
+def main() -> None:
+    """Run the helper: arguments are the data folder, the hub's id and the bytes kept of each log."""
+    data_dir, hub_id, log_size = sys.argv[1:]
+    gc.freeze()
+    # The socket moves away from descriptor 0, which servers replace by /dev/null.
+    with socket.socket(fileno=os.dup(0)) as hub:
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, 0)
+        os.close(null)
+        Spawner(hub, data_dir, hub_id, int(log_size)).run()

@@ -1,0 +1,298 @@
+"""Run a hub in the foreground: the hub itself, its edge, or both.
+
+One process, one event loop: uvloop runs the hub's loops and two embedded web servers, one on
+a unix socket for the edge and one on a loopback port for users' servers. The edge (Envoy) is
+a child in its own session: told to end (SIGINT, SIGTERM) the hub drains and ends it; killed
+or restarted in place (SIGHUP) the hub leaves it alone, and the next hub adopts it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncGenerator, Generator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal
+
+import structlog
+import uvloop
+from granian.constants import Interfaces
+from granian.server.embed import Server as WebServer
+
+from apphub import __version__
+from apphub.app import build_app, edge_door, server_door
+from apphub.errors import HubError, Unavailable
+from apphub.hub import Hub, open_hub
+from apphub.kit.addresses import Address
+from apphub.kit.log import set_up
+from apphub.proxy.envoy.bootstrap import Edge, TlsFiles
+from apphub.proxy.envoy.control import ControlPlane
+from apphub.proxy.envoy.process import EnvoyProcess
+from apphub.settings import Settings
+from apphub.web.front import Front
+
+log = structlog.get_logger(__name__)
+
+Part = Literal["all", "hub", "proxy"]
+
+#: Requests under way may take this long (seconds) to finish when the hub is told to end.
+DRAIN = 5.0
+
+
+class FolderInUse(HubError):
+    """Another hub runs on the data folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sockets:
+    """Where the parts meet; a folder that only the hub's account can enter."""
+
+    folder: Path
+
+    @property
+    def hub(self) -> Path:
+        """The hub's HTTP, for the edge."""
+        return self.folder / "hub.sock"
+
+    @property
+    def control(self) -> Path:
+        """The stream of routes."""
+        return self.folder / "xds.sock"
+
+    @property
+    def admin(self) -> Path:
+        """Envoy's own interface."""
+        return self.folder / "envoy" / "admin.sock"
+
+
+def run(settings: Settings, part: Part) -> int:
+    """Serve until told to stop; the exit status. Raises `HubError` in words for what makes that impossible."""
+    set_up(settings.log_level, settings.log_format)
+    os.umask(0o077)  # whatever we make is ours alone: sockets, database, logs
+    folder = _data_folder(settings.data_dir)
+    settings = settings.model_copy(update={"data_dir": folder})
+    with _lock(folder, part):
+        again = uvloop.run(_serve(settings, part))
+    if again:
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - it is ourselves
+    return 0
+
+
+async def _serve(settings: Settings, part: Part) -> bool:
+    """Whether to start again in place."""
+    stop, again = asyncio.Event(), asyncio.Event()
+    _heed_signals(stop, again)
+    sockets = Sockets(_socket_folder(settings.data_dir))
+    try:
+        async with AsyncExitStack() as stack:
+            if part != "proxy":
+                hub = await stack.enter_async_context(_hub(settings, sockets, stop))
+            if part != "hub":
+                await stack.enter_async_context(_edge(settings, sockets, again))
+            if part != "proxy":
+                _greet(hub)
+            await stop.wait()
+    except* HubError as group:
+        raise _first(group) from None
+    return again.is_set()
+
+
+def _first(group: BaseExceptionGroup[HubError]) -> HubError:
+    found: BaseException = group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    assert isinstance(found, HubError)
+    return found
+
+
+@asynccontextmanager
+async def _edge(settings: Settings, sockets: Sockets, again: asyncio.Event) -> AsyncGenerator[None]:
+    envoy = EnvoyProcess(edge_of(settings, sockets))
+    await envoy.ensure()
+    async with asyncio.TaskGroup() as group:
+        supervisor = group.create_task(envoy.supervise())
+        try:
+            yield
+        finally:
+            supervisor.cancel()
+            if again.is_set():
+                await envoy.close()
+            else:
+                await envoy.drain_and_stop(DRAIN)
+
+
+@asynccontextmanager
+async def _hub(settings: Settings, sockets: Sockets, stop: asyncio.Event) -> AsyncGenerator[Hub]:
+    address = _api_address(settings)
+    plane = ControlPlane(sockets.control, settings.base_url)
+    async with open_hub(settings, f"http://{address}", plane, stop) as hub:
+        app = build_app(hub)
+        async with (
+            _listening(edge_door(app, hub), uds=sockets.hub),
+            _listening(server_door(app, hub), address=address),
+        ):
+            yield hub
+
+
+@asynccontextmanager
+async def _listening(
+    app: Front, *, uds: Path | None = None, address: Address | None = None
+) -> AsyncGenerator[None]:
+    """A web server of this event loop."""
+    if uds is not None:
+        await asyncio.to_thread(uds.unlink, missing_ok=True)  # of a hub that crashed
+    server = WebServer(
+        app,
+        address=address.ip if address else "127.0.0.1",
+        port=address.port if address else 8000,
+        uds=uds,
+        interface=Interfaces.ASGINL,
+        websockets=False,
+        backlog=1024,
+        log_enabled=False,
+    )
+    async with asyncio.TaskGroup() as group:
+        group.create_task(server.serve())
+        try:
+            yield
+        finally:
+            server.stop()  # type: ignore[no-untyped-call]
+
+
+def edge_of(settings: Settings, sockets: Sockets) -> Edge:
+    """The edge that the settings ask for."""
+    tls = settings.tls
+    return Edge(
+        run_dir=sockets.folder / "envoy",
+        bind=settings.bind,
+        base_url=settings.base_url,
+        tls=TlsFiles(tls.certificate.resolve(), tls.key.resolve()) if tls is not None else None,
+        trusted_proxies=settings.trusted_proxies,
+        hub_socket=sockets.hub,
+        xds_socket=sockets.control,
+        admin_socket=sockets.admin,
+    )
+
+
+def _heed_signals(stop: asyncio.Event, again: asyncio.Event) -> None:
+    def end() -> None:
+        if stop.is_set():
+            os._exit(1)  # asked twice
+        stop.set()
+
+    def restart() -> None:
+        again.set()
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, end)
+    loop.add_signal_handler(signal.SIGTERM, end)
+    loop.add_signal_handler(signal.SIGHUP, restart)
+
+
+def _data_folder(path: Path) -> Path:
+    folder = path.expanduser().resolve()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch(mode=0o600)
+        probe.unlink()
+    except OSError as error:
+        raise Unavailable(
+            f"The data folder {folder} cannot be used: {error.strerror}.",
+            "Choose another one with --data-dir, or change its owner or mode.",
+        ) from error
+    return folder
+
+
+@contextmanager
+def _lock(folder: Path, part: Part) -> Generator[None]:
+    """One hub per data folder; a second one says who holds it. Survives nothing but this process."""
+    fd = os.open(folder / f"{'proxy' if part == 'proxy' else 'hub'}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.pread(fd, 20, 0).decode(errors="replace").strip() or "unknown"
+            raise FolderInUse(
+                f"Another apphub (process {holder}) uses the data folder {folder}.",
+                "Stop it first, or choose another folder with --data-dir.",
+            ) from None
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _socket_folder(data_dir: Path) -> Path:
+    """A folder for sockets, whose paths may have 107 bytes only (unix(7)): elsewhere for a long data folder."""
+    folder = data_dir / "run"
+    if len(os.fsencode(folder)) > 80:
+        mark = sha256(os.fsencode(data_dir)).hexdigest()[:16]
+        folder = Path(tempfile.gettempdir()) / f"apphub-{os.getuid()}-{mark}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+        raise Unavailable(f"The folder {folder} belongs to somebody else.", "Choose a shorter data folder.")
+    folder.chmod(0o700)
+    return folder
+
+
+def _api_address(settings: Settings) -> Address:
+    """Where servers reach the hub: as set, or a free port that is kept, for running servers remember it."""
+    if settings.hub_bind is not None:
+        _check_bindable(settings.hub_bind)
+        return settings.hub_bind
+    kept = settings.data_dir / "hub_port"
+    with suppress(OSError, ValueError):
+        address = Address("127.0.0.1", int(kept.read_text()))
+        _check_bindable(address)
+        return address
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = Address("127.0.0.1", probe.getsockname()[1])
+    kept.write_text(str(address.port))
+    return address
+
+
+def _check_bindable(address: Address) -> None:
+    family = socket.AF_INET6 if ":" in address.ip else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(tuple(address))
+        except OSError as error:
+            raise Unavailable(
+                f"The address {address} for servers cannot be used: {error.strerror}.",
+                "Choose another one with `hub_bind` in the settings.",
+            ) from error
+
+
+def _greet(hub: Hub) -> None:
+    """Say where the hub is and how to sign in, on standard output."""
+    settings = hub.settings
+    scheme = "https" if settings.tls is not None else "http"
+    lines = [f"apphub {__version__} serves"]
+    addresses = (
+        [settings.public_url] if settings.public_url else [f"{scheme}://{bind}" for bind in settings.bind]
+    )
+    lines += [f"    {address}{settings.base_url}" for address in addresses]
+    for name, password in hub.new_passwords.items():
+        lines.append(f"Sign in as {name} with the password {password}")
+        lines.append("    (shown this once; change it with `apphub password`)")
+    if settings.login.shared_password is not None:
+        lines.append("Everybody signs in with the one shared password of the settings: for trials only.")
+    if settings.processes.run_as == "same":
+        lines.append(
+            "All servers run as the hub's own account: a trial, users are not protected from each other."
+        )
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,203 @@
+"""Users with their servers, as the API and the pages show them: one statement per page.
+
+Users and servers are asked for together everywhere, so this reads both; each part is shown
+or not by the doors, which know what the caller may see.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from apphub.access.actor import Reach
+from apphub.db import Database
+from apphub.db import tables as t
+from apphub.db.types import as_json, from_micros, json_row, json_rows
+from apphub.people.model import NoSuchUser, Person
+from apphub.people.store import PERSON, person_of
+from apphub.servers.model import Phase, Server, ServerKey, Wanted
+from apphub.servers.store import SERVER, server_of
+
+u = t.users.c
+c = t.servers.c
+
+State = Literal["active", "ready", "inactive"]
+
+_JSON = {"spec", "options"}
+_MOMENTS = (4, 9, 13, 18)  # positions in SERVER that hold moments, which JSON carries as numbers
+
+_SERVERS = (
+    sa.select(json_rows(json_row(*(as_json(col) if col.name in _JSON else col for col in SERVER))))
+    .where(c.user_id == u.id)
+    .correlate(t.users)
+    .scalar_subquery()
+)
+
+_ACTIVE = sa.exists().where(
+    c.user_id == u.id,
+    sa.or_(
+        c.phase.in_((Phase.STARTING, Phase.STOPPING)),
+        c.phase == Phase.READY,
+        sa.and_(c.wanted == Wanted.RUNNING, c.attempt > c.phase_attempt),
+    ),
+)
+_READY = sa.exists().where(
+    c.user_id == u.id,
+    c.wanted == Wanted.RUNNING,
+    c.phase == Phase.READY,
+    c.phase_attempt == c.attempt,
+    c.routed_attempt == c.attempt,
+)
+_STATES: dict[str, sa.ColumnElement[bool]] = {"active": _ACTIVE, "ready": _READY, "inactive": ~_ACTIVE}
+_ORDERS: dict[str, list[sa.ColumnElement[Any]]] = {
+    "id": [u.id.asc()],
+    "-id": [u.id.desc()],
+    "name": [u.name.asc()],
+    "-name": [u.name.desc()],
+    "last_activity": [u.last_activity.is_not(None), u.last_activity.asc(), u.id.asc()],
+    "-last_activity": [u.last_activity.is_(None), u.last_activity.desc(), u.id.desc()],
+}
+
+#: The orders a list can have, descending ones with a `-`.
+ORDERS = tuple(_ORDERS)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person with all of their servers."""
+
+    person: Person
+    servers: tuple[Server, ...]
+
+    def server(self, name: str) -> Server | None:
+        """The server of that name."""
+        return next((server for server in self.servers if server.key.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a list."""
+
+    offset: int = 0
+    limit: int = 50
+    order: str = "id"
+    state: State | None = None
+    name_filter: str | None = None
+
+
+def default_server(person: Person) -> Server:
+    """The default server of somebody who has never started it: everybody has one."""
+    return Server(
+        id=0,
+        user_id=person.id,
+        key=ServerKey(person.name, ""),
+        display_name="",
+        created=person.created,
+        wanted=Wanted.STOPPED,
+        attempt=0,
+        options=None,
+        plan=None,
+        requested=None,
+        phase=Phase.STOPPED,
+        phase_attempt=0,
+        reason=None,
+        admitted=None,
+        place=None,
+        address=None,
+        routed_attempt=None,
+        last_activity=None,
+    )
+
+
+def _account_of(row: Any) -> Account:
+    servers = []
+    for values in row[len(PERSON)]:
+        for position in _MOMENTS:
+            if values[position] is not None:
+                values[position] = from_micros(values[position])
+        servers.append(server_of(values))
+    return Account(person_of(row), tuple(servers))
+
+
+def _within(reach: Reach) -> list[sa.ColumnElement[bool]]:
+    return [_matches(clause) for clause in reach.clauses]
+
+
+def _matches(clause: frozenset[Any]) -> sa.ColumnElement[bool]:
+    names = [narrowing.value for narrowing in clause if narrowing.kind == "user"]
+    groups = [narrowing.value for narrowing in clause if narrowing.kind == "group"]
+    member = (
+        sa.exists()
+        .where(t.memberships.c.user_id == u.id, t.groups.c.id == t.memberships.c.group_id)
+        .where(t.groups.c.name.in_(groups))
+    )
+    return sa.or_(u.name.in_(names), member) if groups else u.name.in_(names)
+
+
+_FIND = sa.select(*PERSON, _SERVERS.label("servers")).where(
+    u.name == sa.bindparam("name"), u.deleted.is_(None)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """Reads for the doors."""
+
+    db: Database
+
+    async def find_account(self, name: str) -> Account | None:
+        """A person with their servers."""
+        async with self.db.read() as tx:
+            row = (await tx.execute(_FIND, {"name": name})).first()
+        return None if row is None else _account_of(row)
+
+    async def account(self, name: str) -> Account:
+        """A person with their servers; raises `NoSuchUser`."""
+        account = await self.find_account(name)
+        if account is None:
+            raise NoSuchUser(name)
+        return account
+
+    async def list_accounts(self, reach: Reach, page: Page) -> list[Account]:
+        """One page of people within reach."""
+        statement = (
+            sa.select(*PERSON, _SERVERS.label("servers"))
+            .where(*self._where(reach, page))
+            .order_by(*_ORDERS[page.order])
+            .offset(page.offset)
+            .limit(page.limit)
+        )
+        async with self.db.read() as tx:
+            return [_account_of(row) for row in await tx.execute(statement)]
+
+    async def count_accounts(self, reach: Reach, page: Page) -> int:
+        """How many people there are within reach, on all pages."""
+        statement = sa.select(sa.func.count()).select_from(t.users).where(*self._where(reach, page))
+        async with self.db.read() as tx:
+            return int((await tx.execute(statement)).scalar_one())
+
+    async def list_routes(self) -> list[Server]:
+        """All servers that have a route."""
+        statement = (
+            sa.select(*SERVER).join(t.users, u.id == c.user_id).where(c.phase == Phase.READY).order_by(c.id)
+        )
+        async with self.db.read() as tx:
+            return [server_of(row) for row in await tx.execute(statement)]
+
+    async def count_all(self) -> tuple[int, int]:
+        """How many people there are, and how many servers run."""
+        users = sa.select(sa.func.count()).select_from(t.users).where(u.deleted.is_(None))
+        running = sa.select(sa.func.count()).select_from(t.servers).where(c.phase == Phase.READY)
+        async with self.db.read() as tx:
+            row = (await tx.execute(sa.select(users.scalar_subquery(), running.scalar_subquery()))).one()
+        return row[0], row[1]
+
+    def _where(self, reach: Reach, page: Page) -> list[sa.ColumnElement[bool]]:
+        where = [u.deleted.is_(None), *_within(reach)]
+        if page.state is not None:
+            where.append(_STATES[page.state])
+        if page.name_filter:
+            where.append(u.name.contains(page.name_filter, autoescape=True))
+        return where

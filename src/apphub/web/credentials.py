@@ -1,0 +1,63 @@
+"""Find out who asks: by the `Authorization` header, or by the cookie of a sign-in."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, cast
+
+from apphub.access.actor import Actor
+from apphub.web import xsrf
+from apphub.web.request import HubRequest
+
+#: Cookie of a sign-in, only sent to the hub.
+LOGIN_COOKIE = "jupyterhub-hub-login"
+#: Names the sign-in to apps, so that they notice its end.
+SESSION_COOKIE = "jupyterhub-session-id"
+
+_TOKEN = re.compile(r"(?:token|bearer)[ \t]+(\S+)[ \t]*", re.IGNORECASE)
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+async def find_actor(request: HubRequest) -> Actor | None:
+    """Who asks, or None. A credential in the header counts alone: no cookie stands in for a bad one."""
+    scope = cast("dict[str, Any]", request.scope)
+    if "apphub.actor" in scope:
+        return cast("Actor | None", scope["apphub.actor"])
+    actor = await _find(request)
+    scope["apphub.actor"] = actor
+    return actor
+
+
+async def _find(request: HubRequest) -> Actor | None:
+    header = request.headers.get("authorization")
+    if header is not None and (match := _TOKEN.fullmatch(header.strip())):
+        return await request.hub.access.by_token(match[1])
+    if header is not None and header.lower().startswith(("token", "bearer")):
+        return None
+    cookie = request.cookies.get(LOGIN_COOKIE)
+    return await request.hub.access.by_session(cookie) if cookie else None
+
+
+def check_xsrf(request: HubRequest, given: str | None) -> None:
+    """Raise `Forged` unless an unsafe request comes from our own page and carries the visitor's value."""
+    session = request.caller.session_public_id if request.caller is not None else None
+    xsrf.check_origin(request.headers.get("origin"), request.headers.get("sec-fetch-site"), request.origins)
+    xsrf.check(request.hub.keys, session or "", request.cookies.get(xsrf.COOKIE), given)
+
+
+def check_api_xsrf(request: HubRequest) -> None:
+    """The rule for requests to the API that a cookie proves.
+
+    Reading needs nothing, except for scripts of other sites; changing needs the value, and a
+    body that no form can send.
+    """
+    given = request.headers.get(xsrf.HEADER) or request.query_params.get(xsrf.COOKIE)
+    if request.method in _SAFE:
+        site, mode = request.headers.get("sec-fetch-site"), request.headers.get("sec-fetch-mode")
+        if mode not in (None, "navigate") and site not in (None, "same-origin", "none"):
+            check_xsrf(request, given)
+        return
+    check_xsrf(request, given)
+    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise xsrf.Forged("The body of a request by cookie must be application/json.")

@@ -1,0 +1,151 @@
+"""The outermost layer of the web application: what is true of every request, whatever the door.
+
+Two servers feed it. The edge comes in by a unix socket that only it can open, and what it
+says in `X-Forwarded-*` is believed; servers come in by a loopback port, where these headers
+mean nothing. Paths are matched raw, so that `%2F` never becomes a slash.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import Any
+
+import structlog
+from litestar.datastructures import MutableScopeHeaders
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from apphub import JUPYTERHUB_VERSION, __version__
+from apphub.web.errors import TooLarge
+from apphub.web.metrics import count_request
+
+log = structlog.get_logger("apphub.request")
+
+#: Largest body, in bytes, by what the path begins with; the last one counts for all others.
+BODY_LIMITS = (("/hub/api/authorizations/", 65_536), ("/hub/login", 65_536), ("/hub/api/oauth2/", 65_536))
+BODY_LIMIT = 2_000_000
+
+#: Where an answer puts a second content security policy; it never leaves under this name.
+POLICY = "x-apphub-policy"
+
+#: Below these, a path is somebody else's: it may end in a slash or hold empty segments.
+_FOREIGN = ("/hub/user/", "/hub/user-redirect/", "/hub/services/")
+#: The only other paths that end in a slash.
+_SLASHED = frozenset({"/", "/hub/", "/hub/api/"})
+
+
+class Front:
+    """Wraps the application for one of the two ways in."""
+
+    def __init__(self, app: ASGIApp, *, base: str, trusted: bool) -> None:
+        self._app = app
+        self._base = base.rstrip("/")
+        self._trusted = trusted
+        self._csp = f"frame-ancestors 'none'; report-uri {base}hub/security/csp-report"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == ScopeType.WEBSOCKET:
+            await self._app(scope, receive, send)
+            return
+        state: dict[str, Any] = scope  # type: ignore[assignment]
+        headers = dict(scope["headers"])
+        state["apphub.request_id"] = secrets.token_hex(8)
+        self._believe(state, headers)
+        path = self._path(scope)
+        # `method` and `path` as sent are kept for the log; what is routed has the base taken off.
+        scope["path"], scope["raw_path"] = path, path.encode("latin-1")
+        started = time.perf_counter()
+
+        async def send_on(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                if scope["method"] == "OPTIONS" and message["status"] == 204:
+                    message["status"] = 200
+                self._decorate(path, state["apphub.request_id"], message)
+                count_request(
+                    scope["method"],
+                    state.get("path_template", "none"),
+                    message["status"],
+                    time.perf_counter() - started,
+                )
+                self._log(scope, state, path, message["status"], started)
+            await send(message)
+
+        await self._app(scope, _bounded(path, receive), send_on)
+
+    def _believe(self, state: dict[str, Any], headers: dict[bytes, bytes]) -> None:
+        client = state.get("client")
+        state["apphub.address"] = client[0] if client else None
+        state["apphub.scheme"] = "http"
+        if self._trusted:
+            forwarded = headers.get(b"x-forwarded-for", b"").decode("latin-1")
+            state["apphub.address"] = forwarded.rpartition(",")[2].strip() or None
+            state["apphub.scheme"] = "https" if headers.get(b"x-forwarded-proto", b"") == b"https" else "http"
+
+    def _path(self, scope: Scope) -> str:
+        raw = scope.get("raw_path") or scope["path"].encode()
+        path = raw.partition(b"?")[0].decode("latin-1")
+        if self._base:
+            if path == self._base:
+                return "/"
+            if not path.startswith(f"{self._base}/"):
+                return "/%00"  # routed to nothing
+            path = path.removeprefix(self._base)
+            # The edge cannot take the base off when it sends a request here; see `proxy/envoy`.
+            if path.startswith(f"/hub{self._base}/"):
+                path = f"/hub{path.removeprefix(f'/hub{self._base}')}"
+        if path.startswith(_FOREIGN):
+            return f"{path}%00" if path.endswith("/") else path
+        if path.endswith("/servers/") and path.startswith("/hub/api/users/"):
+            return f"{path.removesuffix('s/')}"  # no name is the default server
+        if "//" in path or (path.endswith("/") and path not in _SLASHED):
+            return "/hub/api/%00" if path.startswith("/hub/api/") else "/%00"
+        return path
+
+    def _decorate(self, path: str, request_id: str, message: Message) -> None:
+        headers = MutableScopeHeaders.from_message(message)
+        headers["x-jupyterhub-version"] = JUPYTERHUB_VERSION
+        headers["x-apphub-version"] = __version__
+        headers["x-request-id"] = request_id
+        headers["x-content-type-options"] = "nosniff"
+        headers.setdefault("referrer-policy", "same-origin")
+        # A second policy beside the first, which a header's name can hold only once in an answer of ours.
+        if POLICY in headers:
+            headers.add("content-security-policy", headers.pop(POLICY))
+        if path.startswith("/hub/api"):
+            headers.setdefault("content-security-policy", f"{self._csp}; default-src 'none'")
+            headers.setdefault("access-control-allow-headers", "accept, content-type, authorization")
+            headers.setdefault("cache-control", "no-store")
+        if path in ("/hub/api", "/hub/api/"):
+            headers["access-control-allow-origin"] = "*"  # the version is for everybody
+
+    def _log(self, scope: Scope, state: dict[str, Any], path: str, status: int, started: float) -> None:
+        level = log.warning if status >= 500 else log.debug
+        actor = state.get("apphub.actor")
+        level(
+            "request",
+            method=scope["method"],  # type: ignore[typeddict-item]
+            path=path[:200],
+            status=status,
+            ms=round((time.perf_counter() - started) * 1000, 1),
+            actor=actor.label[:80] if actor is not None else None,
+            address=state["apphub.address"],
+            request_id=state["apphub.request_id"],
+        )
+
+
+def _bounded(path: str, receive: Receive) -> Receive:
+    """`receive`, which raises `TooLarge` once the body is larger than may be."""
+    limit = next((size for prefix, size in BODY_LIMITS if path.startswith(prefix)), BODY_LIMIT)
+    got = 0
+
+    async def receive_bounded() -> Any:
+        nonlocal got
+        message = await receive()
+        if message["type"] == "http.request":
+            got += len(message["body"])
+            if got > limit:
+                raise TooLarge(f"The body of the request is larger than {limit} bytes.")
+        return message
+
+    return receive_bounded

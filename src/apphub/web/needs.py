@@ -1,0 +1,125 @@
+"""What a route takes: stated in its signature, checked before its handler runs.
+
+Every route has exactly one of `needs(...)`, `needs_list(...)`, `signed_in()` or `public()`
+among its guards; a test walks all routes and fails on one that has none. The path says what
+is reached for (`user`, `server`, `group`, `service`), so that filters of scopes apply by
+themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+
+from apphub.access.actor import Actor, OutOfReach, ScopeMissing
+from apphub.access.grants import Target
+from apphub.errors import Unauthenticated
+from apphub.web.credentials import check_api_xsrf, find_actor
+from apphub.web.request import HubRequest
+
+Connection = ASGIConnection[Any, Any, Any, Any]
+
+
+class Need:
+    """Base of all guards that state what a route takes."""
+
+    async def __call__(self, connection: Connection, handler: BaseRouteHandler) -> None:
+        request = cast("HubRequest", connection)
+        await self.check(request)
+
+    async def check(self, request: HubRequest) -> None:
+        """Raise unless the caller has it."""
+        raise NotImplementedError
+
+    async def actor(self, request: HubRequest) -> Actor:
+        """The caller, who must be known, and whose browser must not have been tricked."""
+        actor = await find_actor(request)
+        if actor is None:
+            raise Unauthenticated("Missing or invalid credentials.")
+        if actor.by_cookie and request.scope["path"].startswith("/hub/api/"):
+            check_api_xsrf(request)
+        return actor
+
+
+class public(Need):  # noqa: N801 - reads as a word in a route
+    """Anybody may, known or not; `why` says why that is right."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+
+    async def check(self, request: HubRequest) -> None:
+        await find_actor(request)
+
+
+class signed_in(Need):  # noqa: N801
+    """Anybody known may: what is answered is about the caller alone."""
+
+    async def check(self, request: HubRequest) -> None:
+        await self.actor(request)
+
+
+class needs(Need):  # noqa: N801
+    """One of these scopes, for what the path names; with `everywhere`, without any filter."""
+
+    def __init__(self, *scopes: str, everywhere: bool = False) -> None:
+        self.scopes = scopes
+        self.everywhere = everywhere
+
+    async def check(self, request: HubRequest) -> None:
+        actor = await self.actor(request)
+        if self.everywhere:
+            actor.demand_unfiltered(self.scopes[0])
+            return
+        target = await target_of(request, actor, self.scopes)
+        actor.demand(target, *self.scopes)
+
+
+class needs_list(Need):  # noqa: N801
+    """This scope somewhere: the handler narrows the list to its reach."""
+
+    def __init__(self, scope: str) -> None:
+        self.scope = scope
+
+    async def check(self, request: HubRequest) -> None:
+        actor = await self.actor(request)
+        if not actor.holds(self.scope):
+            raise ScopeMissing(self.scope)
+        kinds = {narrowing.kind for clause in actor.reach(self.scope).clauses for narrowing in clause}
+        if kinds == {"server"}:
+            raise OutOfReach
+
+
+async def target_of(request: HubRequest, actor: Actor, scopes: tuple[str, ...]) -> Target:
+    """What the path names. The user's groups are looked up only when a filter asks for them."""
+    params = request.path_params
+    user = request.segment("user") if "user" in params else None
+    server = None
+    if user is not None and ("server" in params or "/server" in request.scope["path_template"]):
+        name = request.segment("server") if "server" in params else ""
+        server = f"{user}/{name}"
+    groups: frozenset[str] = frozenset()
+    if user is not None and _asks_for_groups(actor, scopes):
+        account = await request.hub.views.find_account(user)
+        groups = frozenset(account.person.groups) if account is not None else groups
+    return Target(
+        user=user,
+        groups=groups,
+        server=server,
+        group=request.segment("group") if "group" in params else None,
+        service=request.segment("service") if "service" in params else None,
+    )
+
+
+def _asks_for_groups(actor: Actor, scopes: tuple[str, ...]) -> bool:
+    return any(
+        narrowing.kind == "group"
+        for scope in scopes
+        for clause in actor.reach(scope).clauses
+        for narrowing in clause
+    )
+
+
+Guards = list[Callable[..., Any]]

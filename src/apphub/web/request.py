@@ -1,0 +1,113 @@
+"""A request, with what the hub knows about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import parse_qs, unquote_to_bytes
+
+import msgspec
+from litestar import Request
+from litestar.datastructures import State
+
+from apphub.access.actor import Actor, Reach
+from apphub.audit import By
+from apphub.errors import Invalid, NotFound, Unauthenticated
+
+if TYPE_CHECKING:
+    from apphub.hub import Hub
+
+
+class HubRequest(Request[Any, Any, State]):
+    """What handlers take."""
+
+    @property
+    def hub(self) -> Hub:
+        """The hub that answers."""
+        return cast("Hub", self.app.state.hub)
+
+    @property
+    def caller(self) -> Actor | None:
+        """Who asks, if anybody known."""
+        return cast("Actor | None", cast("dict[str, Any]", self.scope).get("apphub.actor"))
+
+    @property
+    def actor(self) -> Actor:
+        """Who asks; raises `Unauthenticated` for nobody."""
+        actor = self.caller
+        if actor is None:
+            raise Unauthenticated("Missing or invalid credentials.")
+        return actor
+
+    @property
+    def request_id(self) -> str:
+        """Names this request in logs and error pages."""
+        return cast("str", cast("dict[str, Any]", self.scope).get("apphub.request_id", ""))
+
+    @property
+    def client_address(self) -> str | None:
+        """Where the request came from, as far as can be believed."""
+        return cast("str | None", cast("dict[str, Any]", self.scope).get("apphub.address"))
+
+    @property
+    def by(self) -> By:
+        """For the audit log."""
+        actor = self.caller
+        return By(
+            actor.label if actor is not None else "anonymous",
+            address=self.client_address,
+            request_id=self.request_id,
+        )
+
+    @property
+    def asked_origin(self) -> str:
+        """Scheme and host as this request names them."""
+        scheme = cast("dict[str, Any]", self.scope).get("apphub.scheme", "http")
+        return f"{scheme}://{self.headers.get('host', 'localhost')}".lower()
+
+    @property
+    def origin(self) -> str:
+        """Scheme and host of the address people use: https://hub.example."""
+        return self.hub.urls.public_origin or self.asked_origin
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """The origins that pages of ours may have."""
+        return frozenset({self.origin.lower(), self.asked_origin})
+
+    @property
+    def secure(self) -> bool:
+        """Whether people reach the hub by https."""
+        return self.origin.startswith("https:")
+
+    def segment(self, name: str) -> str:
+        """A part of the path, percent-decoded (once, after matching); raises `NotFound` for what is no text."""
+        raw = cast("str", self.path_params[name])
+        try:
+            text = unquote_to_bytes(raw.encode("latin-1")).decode()
+        except UnicodeError:
+            raise NotFound("There is nothing at this address.") from None
+        if "\x00" in text:
+            raise NotFound("There is nothing at this address.")
+        return text
+
+    def reach(self, scope: str) -> Reach:
+        """How far the caller's scope goes, for a list."""
+        return self.actor.reach(scope)
+
+    async def body_json(self) -> Any:
+        """The body as JSON; None when there is none. Raises `Invalid`."""
+        body = await self.body()
+        if not body:
+            return None
+        try:
+            return msgspec.json.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise Invalid("Invalid JSON in body of request") from None
+
+    async def form_fields(self) -> dict[str, list[str]]:
+        """The fields of a form sent as application/x-www-form-urlencoded, bounded."""
+        body = await self.body()
+        try:
+            return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=200)
+        except (UnicodeDecodeError, ValueError):
+            raise Invalid("The form cannot be read.") from None
