@@ -36,7 +36,9 @@ from apphub.runtimes.process.driver import ProcessRuntime
 from apphub.servers.actions import Servers
 from apphub.servers.launch import Surroundings
 from apphub.servers.views import Views
+from apphub.services import Services
 from apphub.settings import Settings, effective_profiles
+from apphub.shares import Shares
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +57,8 @@ class Hub:
     access: Access
     people: People
     servers: Servers
+    services: Services
+    shares: Shares
     views: Views
     catalogue: Catalogue
     login: Login
@@ -110,6 +114,8 @@ async def open_hub(
             access=access,
             people=people,
             servers=Servers(db, people, catalogue, settings.limits),
+            services=Services(db),
+            shares=Shares(db),
             views=Views(db),
             catalogue=catalogue,
             login=login,
@@ -175,6 +181,7 @@ def _reconciler(
             environ=dict(os.environ),
             homes=Path(settings.data_dir).resolve() / "homes",
             system_users=settings.processes.run_as == "system-user",
+            root=os.geteuid() == 0,
         ),
         stop_grace=settings.timeouts.stop,
     )

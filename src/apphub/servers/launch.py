@@ -7,6 +7,7 @@ use it or not.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -39,6 +40,8 @@ class Surroundings:
     homes: Path
     #: Whether servers run as the system account of their owner's name.
     system_users: bool
+    #: Whether the hub's own account, as which they run otherwise, is root.
+    root: bool
 
 
 def client_id(key: ServerKey) -> str:
@@ -65,7 +68,7 @@ def launch_spec(server: Server, token: str, around: Surroundings) -> LaunchSpec:
         env["VIRTUAL_ENV"] = plan.environment_path
     return LaunchSpec(
         ref=Ref(server.id, server.attempt),
-        command=_command(plan, holes),
+        command=_command(plan, holes, root=around.root and not around.system_users),
         env=env,
         address=server.address,
         run_as=server.key.user if around.system_users else None,
@@ -106,11 +109,12 @@ def _holes(server: Server, urls: Urls) -> dict[str, str]:
     }
 
 
-def _command(plan: Plan, holes: Mapping[str, str]) -> tuple[str, ...]:
+def _command(plan: Plan, holes: Mapping[str, str], *, root: bool) -> tuple[str, ...]:
     if plan.kind == "hello":
         return (sys.executable, "-I", str(_HELLO))
     if plan.kind == "jupyterhub-singleuser":
-        return ("jupyterhub-singleuser",)
+        # It refuses to run as root unless told that this is meant; the hub has announced the trial.
+        return ("jupyterhub-singleuser", *(("--allow-root",) if root else ()))
     return tuple(filled(word, holes, plan.options) for word in plan.command)
 
 
@@ -143,8 +147,8 @@ def _hub_environment(server: Server, token: str, urls: Urls) -> dict[str, str]:
         "JUPYTERHUB_CLIENT_ID": client_id(key),
         "JUPYTERHUB_HOST": "",
         "JUPYTERHUB_OAUTH_CALLBACK_URL": f"{prefix}oauth_callback",
-        "JUPYTERHUB_OAUTH_SCOPES": msgspec.json.encode(access).decode(),
-        "JUPYTERHUB_OAUTH_ACCESS_SCOPES": msgspec.json.encode(access).decode(),
+        "JUPYTERHUB_OAUTH_SCOPES": json.dumps(access),
+        "JUPYTERHUB_OAUTH_ACCESS_SCOPES": json.dumps(access),
         "JUPYTERHUB_OAUTH_CLIENT_ALLOWED_SCOPES": "[]",
         "JUPYTERHUB_USER": key.user,
         "JUPYTERHUB_SERVER_NAME": key.name,
