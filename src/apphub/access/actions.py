@@ -49,6 +49,8 @@ class Session:
 class _Seen:
     version: int
     actor: Actor
+    #: When it must be looked up again: the credential or one of its rights ends then.
+    until: datetime | None
     noted: datetime
 
 
@@ -110,7 +112,9 @@ class Access:
         if credential is None or _over(credential.expires):
             return None
         actor = token_actor(credential)
-        await self._remember(key, version, actor, credential.last_used)
+        await self._remember(
+            key, version, actor, _first(credential.expires, credential.owner.until), credential.last_used
+        )
         return actor
 
     async def by_session(self, secret: str) -> Actor | None:
@@ -133,7 +137,7 @@ class Access:
             expires=expires,
             by_cookie=True,
         )
-        await self._remember(key, version, actor, last_activity)
+        await self._remember(key, version, actor, _first(expires, owner.until), last_activity)
         return actor
 
     async def start_session(self, user_id: int, life: timedelta) -> Session:
@@ -265,15 +269,22 @@ class Access:
 
     async def _remembered(self, key: str) -> Actor | None:
         seen = self._seen.get(key)
-        if seen is None or seen.version != self._db.changes.version(RIGHTS) or _over(seen.actor.expires):
+        if seen is None or seen.version != self._db.changes.version(RIGHTS) or _over(seen.until):
             return None
         self._seen.move_to_end(key)
         if clock.now() - seen.noted >= USE_RESOLUTION:
             await self._note(seen)
         return seen.actor
 
-    async def _remember(self, key: str, version: int, actor: Actor, last_used: datetime | None) -> None:
-        seen = _Seen(version, actor, last_used or datetime.min.replace(tzinfo=clock.now().tzinfo))
+    async def _remember(
+        self,
+        key: str,
+        version: int,
+        actor: Actor,
+        until: datetime | None,
+        last_used: datetime | None,
+    ) -> None:
+        seen = _Seen(version, actor, until, last_used or datetime.min.replace(tzinfo=clock.now().tzinfo))
         self._seen[key] = seen
         self._seen.move_to_end(key)
         if len(self._seen) > REMEMBERED:
@@ -289,3 +300,7 @@ class Access:
 
 def _over(end: datetime | None) -> bool:
     return end is not None and end <= clock.now()
+
+
+def _first(*moments: datetime | None) -> datetime | None:
+    return min((moment for moment in moments if moment is not None), default=None)

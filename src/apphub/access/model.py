@@ -23,6 +23,8 @@ class Owner:
     admin: bool
     groups: frozenset[str]
     grants: Grants
+    #: When the first of these rights ends by itself (a share that expires).
+    until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

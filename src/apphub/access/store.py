@@ -12,8 +12,8 @@ from apphub.access.grants import Grants
 from apphub.access.model import NewToken, NoSuchRole, Owner, Token
 from apphub.db import Tx
 from apphub.db import tables as t
-from apphub.db.types import as_json, json_rows
-from apphub.kit import secrets
+from apphub.db.types import as_json, from_micros, json_row, json_rows, to_micros
+from apphub.kit import clock, secrets
 
 k = t.tokens.c
 s = t.sessions.c
@@ -66,7 +66,36 @@ _ROLES_OF_SERVICE = (
     .scalar_subquery()
 )
 
-_USER = (u.id, u.name, u.admin, _GROUPS.label("groups"), _ROLES_OF_USER.label("roles"))
+_OWNER = t.users.alias("owner")
+
+#: What is shared with a user, directly or by a group: (owner, server, scopes, end in microseconds).
+_SHARES = (
+    sa.select(
+        json_rows(json_row(_OWNER.c.name, t.servers.c.name, as_json(t.shares.c.scopes), t.shares.c.expires))
+    )
+    .select_from(t.shares)
+    .join(t.servers, t.servers.c.id == t.shares.c.server_id)
+    .join(_OWNER, _OWNER.c.id == t.servers.c.user_id)
+    .where(
+        sa.or_(
+            t.shares.c.user_id == u.id,
+            t.shares.c.group_id.in_(
+                sa.select(t.memberships.c.group_id).where(t.memberships.c.user_id == u.id).correlate(t.users)
+            ),
+        )
+    )
+    .correlate(t.users)
+    .scalar_subquery()
+)
+
+_USER = (
+    u.id,
+    u.name,
+    u.admin,
+    _GROUPS.label("groups"),
+    _ROLES_OF_USER.label("roles"),
+    _SHARES.label("shares"),
+)
 _SERVICE = (v.id, v.name, v.admin, _ROLES_OF_SERVICE.label("roles"))
 
 _BY_TOKEN = (
@@ -136,13 +165,25 @@ def _grants(roles: Iterable[Sequence[str]], user: str | None) -> Grants:
 
 
 def _user_owner(row: Sequence[Any]) -> Owner:
-    key, name, admin, groups, roles = row
-    return Owner("user", key, name, admin, frozenset(groups), _grants(roles, name))
+    key, name, admin, groups, roles, shares = row
+    now = to_micros(clock.now())
+    live = [share for share in shares if share[3] is None or share[3] > now]
+    shared = [f"{scope}!server={owner}/{server}" for owner, server, scopes, _ in live for scope in scopes]
+    until = min((share[3] for share in live if share[3] is not None), default=None)
+    return Owner(
+        kind="user",
+        id=key,
+        name=name,
+        admin=admin,
+        groups=frozenset(groups),
+        grants=_grants([*roles, shared], name),
+        until=None if until is None else from_micros(until),
+    )
 
 
 def _service_owner(row: Sequence[Any]) -> Owner:
     key, name, admin, roles = row
-    return Owner("service", key, name, admin, frozenset(), _grants(roles, None))
+    return Owner("service", key, name, admin, frozenset(), _grants(roles, None), None)
 
 
 async def find_credential(tx: Tx, token: str) -> Credential | None:
@@ -195,6 +236,8 @@ async def delete_expired(tx: Tx, now: datetime) -> None:
     """Forget what has ended: sessions, tokens, codes, counts of failures."""
     await tx.execute(sa.delete(t.sessions).where(s.expires < now))
     await tx.execute(sa.delete(t.tokens).where(k.expires < now))
+    await tx.execute(sa.delete(t.shares).where(t.shares.c.expires < now))
+    await tx.execute(sa.delete(t.share_codes).where(t.share_codes.c.expires < now))
     await tx.execute(sa.delete(t.oauth_codes).where(t.oauth_codes.c.expires < now))
     await tx.execute(sa.delete(t.login_failures).where(t.login_failures.c.until < now))
 

@@ -7,7 +7,7 @@ from typing import Any
 from litestar import Response, delete, get, post, put
 
 from apphub.api.bodies import as_object, only
-from apphub.api.paging import bounds, page_json, wants_pages
+from apphub.api.paging import page_bounds, page_json, wants_pages
 from apphub.api.wire import group_json
 from apphub.errors import Invalid, shown
 from apphub.people import groups as groups_store
@@ -19,7 +19,7 @@ from apphub.web.request import HubRequest
 @get("/hub/api/groups", guards=[needs_list("list:groups")])
 async def list_groups(request: HubRequest) -> Response[bytes]:
     """Groups within reach, a page at a time."""
-    offset, limit = bounds(request)
+    offset, limit = page_bounds(request)
     reach = request.reach("list:groups")
     async with request.hub.db.read() as tx:
         groups = await groups_store.list_groups(tx, reach, offset=offset, limit=limit)

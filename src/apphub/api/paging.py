@@ -14,11 +14,11 @@ MEDIA_TYPE = "application/jupyterhub-pagination+json"
 DEFAULT, MOST = 50, 200
 
 
-def bounds(request: HubRequest) -> tuple[int, int]:
+def page_bounds(request: HubRequest, *, default: int = DEFAULT) -> tuple[int, int]:
     """Offset and limit of the query. A limit of 0 or less counts as JupyterHub counts it: 1, or its size."""
     try:
         offset = int(request.query_params.get("offset", "0"))
-        limit = int(request.query_params.get("limit", str(DEFAULT)))
+        limit = int(request.query_params.get("limit", str(default)))
     except ValueError:
         raise Invalid("Invalid argument type, offset and limit must be integers") from None
     if not -(2**31) < offset < 2**31 or not -(2**31) < limit < 2**31:

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from litestar.handlers import HTTPRouteHandler
 
-from apphub.api import groups, oauth, profiles, progress, root, servers, tokens, users
+from apphub.api import (
+    groups,
+    oauth,
+    profiles,
+    progress,
+    proxy,
+    root,
+    servers,
+    services,
+    shares,
+    tokens,
+    users,
+)
 
 ROUTES: list[HTTPRouteHandler] = [
     *root.ROUTES,
@@ -14,5 +26,8 @@ ROUTES: list[HTTPRouteHandler] = [
     *groups.ROUTES,
     *tokens.ROUTES,
     *profiles.ROUTES,
+    *services.ROUTES,
+    *shares.ROUTES,
+    *proxy.ROUTES,
     *oauth.ROUTES,
 ]

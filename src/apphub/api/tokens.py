@@ -14,11 +14,11 @@ from apphub.access.model import MayNotCreateTokens, Owner, Token
 from apphub.access.scopes import IDENTIFY
 from apphub.access.store import find_owner
 from apphub.api.bodies import life, text, texts
-from apphub.api.wire import SEE_USER, token_json, user_json
+from apphub.api.wire import token_json, user_json
 from apphub.audit import By
 from apphub.errors import Forbidden, Invalid, NotFound
 from apphub.people.model import NoSuchUser
-from apphub.web.credentials import check_api_xsrf, find_actor
+from apphub.web.credentials import LOGIN_COOKIE, check_api_xsrf, find_actor
 from apphub.web.json import answer, empty
 from apphub.web.needs import needs, public, signed_in
 from apphub.web.request import HubRequest
@@ -82,16 +82,26 @@ async def token_by_post(request: HubRequest) -> Response[bytes]:
 
 @get("/hub/api/authorizations/token/{token:str}", guards=[signed_in()])
 async def whose_token(request: HubRequest) -> Response[bytes]:
-    """The user or service behind a token, for those who may see it."""
-    found = await request.hub.access.by_token(request.segment("token"))
+    """Who is behind a token: holding it is enough to learn that, for whoever holds it could ask as its owner."""
+    return await _identity(request, await request.hub.access.by_token(request.segment("token")))
+
+
+@get("/hub/api/authorizations/cookie/{cookie:str}/{value:str}", guards=[needs("read:users", everywhere=True)])
+async def whose_cookie(request: HubRequest) -> Response[bytes]:
+    """Who is behind a sign-in cookie, for old services that do not speak OAuth."""
+    found = None
+    if request.segment("cookie") == LOGIN_COOKIE:
+        found = await request.hub.access.by_session(request.segment("value"))
+    return await _identity(request, found)
+
+
+async def _identity(request: HubRequest, found: Actor | None) -> Response[bytes]:
     if found is None:
-        raise NotFound("There is no such token.")
+        raise NotFound("It belongs to nobody.")
     if found.kind == "service":
-        request.actor.demand(Target(service=found.name), "read:services", "read:services:name")
         return answer({"kind": "service", "name": found.name, "admin": found.admin})
-    request.actor.demand(Target(user=found.name, groups=found.groups), *SEE_USER)
     account = await request.hub.views.account(found.name)
-    return answer(user_json(account, request.actor, request.hub.urls))
+    return answer(user_json(account, found, request.hub.urls))
 
 
 def effective(token: Token, owner: Owner) -> list[str]:
@@ -194,4 +204,13 @@ def _private(response: Response[bytes]) -> Response[bytes]:
     return response
 
 
-ROUTES = [list_tokens, create_token, get_token, revoke_token, token_by_get, token_by_post, whose_token]
+ROUTES = [
+    list_tokens,
+    create_token,
+    get_token,
+    revoke_token,
+    token_by_get,
+    token_by_post,
+    whose_token,
+    whose_cookie,
+]

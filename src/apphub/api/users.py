@@ -7,7 +7,7 @@ from typing import Any
 from litestar import Response, delete, get, patch, post
 
 from apphub.api.bodies import as_object, flag, moment, only, texts
-from apphub.api.paging import bounds, page_json, wants_pages
+from apphub.api.paging import page_bounds, page_json, wants_pages
 from apphub.api.wire import SEE_USER, user_json
 from apphub.errors import Conflict, Invalid, NotFound, shown
 from apphub.people.model import UserExists
@@ -26,7 +26,7 @@ def _stopped(request: HubRequest) -> bool:
 
 
 def _page(request: HubRequest) -> Page:
-    offset, limit = bounds(request)
+    offset, limit = page_bounds(request)
     order = request.query_params.get("sort", "id")
     if order not in ORDERS:
         raise Invalid(f"sort must be 'id', 'name', or 'last_activity', not {shown(order)}")

@@ -114,6 +114,18 @@ def server_json(server: Server, urls: Urls, *, state: bool = False) -> dict[str,
     return model
 
 
+def server_share_json(server: Server, urls: Urls) -> dict[str, Any]:
+    """A server as shares show it: enough to find it."""
+    url, public = urls.server(*server.key), urls.public_origin
+    return {
+        "user": {"name": server.key.user},
+        "name": server.key.name,
+        "url": url,
+        "full_url": f"{public}{url}" if public else None,
+        "ready": server.ready,
+    }
+
+
 def _state(server: Server) -> dict[str, Any]:
     if not server.active:
         return {"reason": server.reason} if server.failed else {}

@@ -196,6 +196,29 @@ tokens = _table(
     _source(),
 )
 
+#: A server opened to a user or to a group; scopes are kept without their filter, which is the server.
+shares = _table(
+    "shares",
+    _of("servers", "server_id"),
+    _of("users", "user_id", nullable=True),
+    _of("groups", "group_id", nullable=True),
+    sa.Column("scopes", Json, nullable=False),
+    sa.Column("created", Moment, nullable=False),
+    sa.Column("expires", Moment, index=True),
+)
+
+#: A code that whoever has it may trade for a share.
+share_codes = _table(
+    "share_codes",
+    sa.Column("digest", sa.Text, nullable=False, unique=True),
+    _of("servers", "server_id"),
+    sa.Column("scopes", Json, nullable=False),
+    sa.Column("created", Moment, nullable=False),
+    sa.Column("expires", Moment, index=True),
+    sa.Column("exchange_count", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("last_exchanged", Moment),
+)
+
 #: Failed sign-ins in the current window, by account and by address.
 login_failures = sa.Table(
     "login_failures",

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from typing import Any
+
 import sqlalchemy as sa
 
+from apphub.access.actor import Reach
 from apphub.db import Tx
 from apphub.db import tables as t
 from apphub.db.types import json_rows
@@ -20,10 +24,63 @@ _ROLES = (
 _SERVICE = sa.select(v.id, v.name, v.admin, v.url, v.info, v.display, _ROLES.label("roles"), v.source)
 
 
-async def get_service(tx: Tx, name: str) -> Service:
-    """The service of this name; raises `NoSuchService`."""
-    row = (await tx.execute(_SERVICE.where(v.name == name))).first()
-    if row is None:
-        raise NoSuchService(name)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewService:
+    """An external service about to be registered."""
+
+    name: str
+    admin: bool = False
+    url: str | None = None
+    info: dict[str, Any] = field(default_factory=dict)
+    display: bool = True
+    api_token: str | None = field(default=None, repr=False)
+    oauth_client_id: str | None = None
+    oauth_redirect_uri: str | None = None
+    oauth_allowed_scopes: tuple[str, ...] = ()
+    oauth_no_confirm: bool = False
+
+
+def _service_of(row: Any) -> Service:
     roles = set(row[6]) | ({"admin"} if row[2] else set())
     return Service(row[0], row[1], row[2], row[3], row[4], row[5], tuple(sorted(roles)), Source(row[7]))
+
+
+async def find_service(tx: Tx, name: str) -> Service | None:
+    """The service of this name, if any."""
+    row = (await tx.execute(_SERVICE.where(v.name == name))).first()
+    return None if row is None else _service_of(row)
+
+
+async def list_services(tx: Tx, reach: Reach) -> list[Service]:
+    """Services within reach, oldest first."""
+    where = [
+        v.name.in_([narrowing.value for narrowing in clause if narrowing.kind == "service"])
+        for clause in reach.clauses
+    ]
+    return [_service_of(row) for row in await tx.execute(_SERVICE.where(*where).order_by(v.id))]
+
+
+async def insert_service(tx: Tx, new: NewService) -> int:
+    """Register a service; its id."""
+    statement = sa.insert(t.services).values(
+        name=new.name,
+        admin=new.admin,
+        url=new.url,
+        info=new.info,
+        display=new.display,
+        source=Source.API,
+    )
+    return int((await tx.execute(statement.returning(v.id))).scalar_one())
+
+
+async def delete_service(tx: Tx, service_id: int) -> None:
+    """Forget a service; its tokens and what it was granted go with it."""
+    await tx.execute(sa.delete(t.services).where(v.id == service_id))
+
+
+async def get_service(tx: Tx, name: str) -> Service:
+    """The service of this name; raises `NoSuchService`."""
+    service = await find_service(tx, name)
+    if service is None:
+        raise NoSuchService(name)
+    return service

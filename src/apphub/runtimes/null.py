@@ -17,6 +17,8 @@ ABSENT = Sight(Life.ABSENT)
 class NullRuntime:
     """Says that servers run. With `address`, all of them are said to be there."""
 
+    watches = True
+
     def __init__(self, place: str = "nowhere", address: Address | None = None) -> None:
         self.place = place
         self._address = address

@@ -138,6 +138,17 @@ class Servers:
             tx.changed(DUE, server_topic(server.id))
         return server
 
+    async def stop_all(self, by: By) -> None:
+        """Ask for every server to stop."""
+        async with self.db.write() as tx:
+            stopped = await store.stop_all(tx, clock.now())
+            await insert_entry(tx, by, "server.stop", "servers", after={"count": len(stopped)})
+            tx.changed(DUE, *(server_topic(server_id) for server_id in stopped))
+        end = asyncio.get_running_loop().time() + 30
+        for server_id in stopped:
+            left = timedelta(seconds=max(0.0, end - asyncio.get_running_loop().time()))
+            await self.settled(server_id, lambda row: row is None or not row.active, left)
+
     async def modify(self, by: By, key: ServerKey, ask: Ask, *, new_name: str | None) -> Server:
         """Change name, display name or options of a stopped server."""
         async with self.db.write() as tx:

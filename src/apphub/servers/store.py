@@ -136,6 +136,17 @@ async def update_wanted(tx: Tx, server_id: int, wanted: Wanted, now: datetime) -
     await tx.execute(sa.update(t.servers).where(c.id == server_id).values(wanted=wanted, due=now))
 
 
+async def stop_all(tx: Tx, now: datetime) -> list[int]:
+    """Want every running server stopped; their ids."""
+    statement = (
+        sa.update(t.servers)
+        .where(c.wanted == Wanted.RUNNING, sa.or_(c.phase.in_(LIVE), c.attempt > c.phase_attempt))
+        .values(wanted=Wanted.STOPPED, due=now)
+        .returning(c.id)
+    )
+    return list((await tx.execute(statement)).scalars())
+
+
 async def request_start(
     tx: Tx,
     server_id: int,

@@ -17,12 +17,14 @@ from apphub.errors import (
     Unavailable,
 )
 from apphub.people.model import Declared
+from apphub.services.actions import NotModifiable
 
 STATUSES: tuple[tuple[type[HubError], int], ...] = (
     (Invalid, 400),
     (Unauthenticated, 403),  # as JupyterHub's API answers; pages send people to sign in instead
     (Forbidden, 403),
     (NotFound, 404),
+    (NotModifiable, 405),
     (Declared, 409),
     (Conflict, 409),
     (LimitReached, 429),

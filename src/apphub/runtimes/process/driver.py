@@ -43,6 +43,8 @@ class ProcessRuntime:
 
     watches = True
 
+    watches = True
+
     def __init__(self, data_dir: Path, hub_id: str, log_size: int, place: str) -> None:
         self.place = place
         self._hub_id = hub_id
@@ -150,7 +152,8 @@ class ProcessRuntime:
         leader = running.leader if running else await self._late_leader(ref)
         if running is not None and _now() < deadline:
             await self._helper.ask("term", pid=running.record.pid, start=running.record.start)
-            await _wait_for_end(running, deadline)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(running.ended.wait(), deadline - _now())
         # Its group has been asked to end just now; what has left the group has not.
         left = await self._roll.call(name, leader, signal.SIGTERM, spare=running is not None)
         pause = 0.01
@@ -171,15 +174,6 @@ class ProcessRuntime:
         if record is None or record.boot != procfs.boot_id():
             return None
         return record.pid, record.start
-
-
-async def _wait_for_end(running: Running, deadline: float) -> None:
-    while _now() < deadline and not running.ended.is_set():
-        # In slices: a process without a pidfd can only be looked at.
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(running.ended.wait(), min(deadline - _now(), 0.5))
-        if not running.own and not procfs.alive(*running.leader):
-            return
 
 
 def _acceptable(uid: int | None, run_as: str | None) -> bool:

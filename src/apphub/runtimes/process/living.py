@@ -19,6 +19,8 @@ from apphub.runtimes.process.records import Record
 from apphub.runtimes.process.roll import Leader
 
 ABSENT = Sight(Life.ABSENT)
+#: Seconds between looks at a process that cannot be watched.
+LOOK = 1.0
 
 
 @dataclass(slots=True)
@@ -31,6 +33,7 @@ class Running:
     #: Account of a process that was found without a record.
     uid: int | None = None
     pidfd: int | None = None
+    timer: asyncio.TimerHandle | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -44,6 +47,9 @@ class Running:
             asyncio.get_running_loop().remove_reader(self.pidfd)
             os.close(self.pidfd)
             self.pidfd = None
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
 
 
 class Living:
@@ -130,9 +136,17 @@ class Living:
         except ProcessLookupError:
             loop.call_soon(self.ended, ref, running)
         except OSError:
-            pass  # no descriptor is left: `observe` looks at it each time
+            # No descriptor is left, or the kernel has no pidfd: look now and then.
+            running.timer = loop.call_later(LOOK, self._look, ref, running)
         else:
             loop.add_reader(running.pidfd, self.ended, ref, running)
+
+    def _look(self, ref: Ref, running: Running) -> None:
+        running.timer = None
+        if procfs.alive(*running.leader):
+            self._watch(ref, running)
+        else:
+            self.ended(ref, running)
 
 
 def ref_of(record: Record) -> Ref:

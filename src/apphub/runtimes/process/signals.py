@@ -32,7 +32,8 @@ def ask_to_end(leader: Leader) -> bool:
     try:
         os.killpg(leader.pid, signal.SIGTERM)
     except ProcessLookupError:
-        return False
+        # It has only just been forked, and has no group yet.
+        _send_one(leader, signal.SIGTERM)
     except PermissionError:
         pass  # all of the group have changed to another account; counted as left by the caller
     return True
@@ -42,10 +43,13 @@ def members(hub_id: str, wanted: Mapping[str, Leader | None]) -> dict[str, list[
     """The living processes of each of these objects, in one look."""
     markers = {procfs.marker(hub_id, *ref.split("-")): ref for ref in wanted}
     sessions = {leader.pid: ref for ref, leader in wanted.items() if leader and _still(leader)}
+    mains = {(leader.pid, leader.start): ref for ref, leader in wanted.items() if leader}
     found: dict[str, list[Process]] = {ref: [] for ref in wanted}
     for process in procfs.scan():
         marker = procfs.marker_of(process.pid)
         ref = markers.get(marker) if marker is not None else sessions.get(process.session)
+        # Between its fork and its program a main process has neither marker nor session.
+        ref = ref or mains.get((process.pid, process.start))
         if ref is not None:
             found[ref].append(process)
     return found
@@ -85,7 +89,7 @@ def _still(leader: Leader) -> bool:
     return process is None or process.start == leader.start
 
 
-def _send_one(process: Process, number: int) -> None:
+def _send_one(process: Process | Leader, number: int) -> None:
     try:
         handle = os.pidfd_open(process.pid)
     except OSError:

@@ -1,0 +1,91 @@
+"""The routing table, and the end of the hub."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Response, get, patch, post
+
+from apphub.api.paging import page_bounds, page_json, wants_pages
+from apphub.errors import Invalid, shown
+from apphub.kit.clock import wire_time
+from apphub.servers.model import Server
+from apphub.web.json import answer, empty
+from apphub.web.needs import needs
+from apphub.web.request import HubRequest
+
+
+def route_json(server: Server, prefix: str) -> dict[str, Any]:
+    """A route as JupyterHub's proxies describe it."""
+    return {
+        "routespec": prefix,
+        "target": f"http://{server.address}",
+        "data": {
+            "user": server.key.user,
+            "server_name": server.key.name,
+            "last_activity": wire_time(server.last_activity),
+        },
+    }
+
+
+@get("/hub/api/proxy", guards=[needs("proxy", everywhere=True)])
+async def list_routes(request: HubRequest) -> Response[bytes]:
+    """Every route, by its prefix; all of them, unless a page is asked for."""
+    page_bounds(request)
+    servers = await request.hub.views.list_routes()
+    routes = {}
+    for server in servers:
+        prefix = request.hub.urls.server(*server.key)
+        routes[prefix] = route_json(server, prefix)
+    if not wants_pages(request):
+        return answer(routes)
+    offset, limit = page_bounds(request)
+    part = dict(list(routes.items())[offset : offset + limit])
+    return answer(page_json(request, part, offset, limit, len(routes)))
+
+
+@post("/hub/api/proxy", guards=[needs("proxy", everywhere=True)], status_code=200)
+async def refresh_routes(request: HubRequest) -> Response[bytes]:
+    """Publish every route anew."""
+    return await _refreshed(request)
+
+
+@patch("/hub/api/proxy", guards=[needs("proxy", everywhere=True)])
+async def move_proxy(request: HubRequest) -> Response[bytes]:
+    """JupyterHub is told here of a new proxy; this hub's edges come by themselves, so the routes are refreshed."""
+    if not await request.body():
+        raise Invalid("need JSON body")
+    try:
+        body = await request.body_json()
+    except Invalid:
+        body = None
+    if not isinstance(body, dict):
+        raise Invalid("Request body must be JSON dict")
+    for key in ("ip", "port", "protocol", "auth_token"):
+        if body.get(key) is not None:
+            raise Invalid(f"{key} cannot be set: edges connect to the hub by themselves")
+    return await _refreshed(request)
+
+
+async def _refreshed(request: HubRequest) -> Response[bytes]:
+    servers = await request.hub.views.list_routes()
+    request.hub.publisher.changed({server.key.user for server in servers})
+    return empty()
+
+
+@post("/hub/api/shutdown", guards=[needs("shutdown", everywhere=True)])
+async def shutdown(request: HubRequest) -> Response[bytes]:
+    """End the hub, and with `{"servers": true}` stop users' servers first."""
+    body = await request.body_json() or {}
+    if not isinstance(body, dict):
+        raise Invalid("Body must be a JSON object")
+    for key in ("proxy", "servers"):
+        if key in body and not isinstance(body[key], bool):
+            raise Invalid(f"{key} must be true or false, got {shown(body[key])}")
+    if body.get("servers"):
+        await request.hub.servers.stop_all(request.by)
+    request.hub.stopping.set()
+    return answer({"message": "Shutting down Hub"}, 202)
+
+
+ROUTES = [list_routes, refresh_routes, move_proxy, shutdown]
