@@ -1,0 +1,47 @@
+"""What holds for all tests: where a skip is a failure, and what a failure shows.
+
+A newcomer's machine may lack something (a browser, say) and then skips in words. Where
+APPHUB_TEST_ALL=1 says that everything is there, a test that skips itself has not passed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from typing import TypeVar
+
+import pytest
+
+import hubs
+
+R = TypeVar("R", pytest.TestReport, pytest.CollectReport)
+
+#: As much of a hub's output as is shown.
+_SHOWN = 6000
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = _no_skip(item.config, (yield))
+    if report.failed:
+        for hub in hubs.running:
+            report.sections.append((f"what the hub at {hub.url} wrote", hub.logs[-_SHOWN:]))
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    return _no_skip(collector.config, (yield))
+
+
+def _no_skip(config: pytest.Config, report: R) -> R:
+    """The report, where a skip is a failure if all tests must run."""
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("APPHUB_TEST_ALL") == "1":
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"APPHUB_TEST_ALL=1 lets nothing be skipped. {reason}"
+    return report
