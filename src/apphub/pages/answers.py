@@ -47,7 +47,13 @@ def show(
     caller = request.caller
     user = caller if caller is not None and caller.kind == "user" else None
     value, fresh = _xsrf(request, (user.session_public_id or "") if user is not None else "")
-    shell = Shell(user=user.name if user is not None else "", xsrf=value, messages=messages)
+    shell = Shell(
+        user=user.name if user is not None else "",
+        xsrf=value,
+        admin=user is not None and user.holds("admin-ui"),
+        announcement=request.hub.settings.announcement,
+        messages=messages,
+    )
     body = renderer(request.hub.urls.base).page(page, shell, language=language(request))
     response = Response(body, status_code=status, media_type=MediaType.HTML)
     # Two policies: browsers enforce both. The first is the one that JupyterHub's tools look for.
@@ -78,7 +84,7 @@ def signed_in(request: HubRequest, response: Response[bytes], secret: str, publi
     life = int(request.hub.settings.login.session_life.total_seconds())
     base = request.hub.urls.base
     response.cookies += [
-        _cookie(request, LOGIN_COOKIE, secret, max_age=life),
+        _cookie(request, LOGIN_COOKIE, secret, expires=life),
         _cookie(request, SESSION_COOKIE, public_id, path=base),
         _cookie(request, xsrf.COOKIE, xsrf.mint(request.hub.keys, public_id), http=False),
     ]
@@ -89,7 +95,7 @@ def signed_out(request: HubRequest, response: Response[bytes]) -> Response[bytes
     """Delete the cookies of a sign-in."""
     hub, base = request.hub.urls.hub, request.hub.urls.base
     for name, path in ((LOGIN_COOKIE, hub), (xsrf.COOKIE, hub), (SESSION_COOKIE, base)):
-        response.delete_cookie(name, path=path)
+        response.cookies.append(Cookie(key=name, path=path, expires=0, max_age=0, samesite=None))  # type: ignore[arg-type]
     return response
 
 
@@ -107,6 +113,7 @@ def _cookie(
     value: str,
     *,
     max_age: int | None = None,
+    expires: int | None = None,
     path: str | None = None,
     http: bool = True,
 ) -> Cookie:
@@ -115,6 +122,7 @@ def _cookie(
         value=value,
         path=path or request.hub.urls.hub,
         max_age=max_age,
+        expires=expires,
         httponly=http,
         secure=request.secure,
         samesite=None,  # type: ignore[arg-type]

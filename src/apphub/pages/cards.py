@@ -61,7 +61,7 @@ def state_of(server: Server) -> State:
     return State.FAILED if server.failed else State.STOPPED
 
 
-def server_row(server: Server, urls: Urls, icons: Mapping[str, str]) -> ServerRow:
+def server_row(server: Server, urls: Urls, icons: Mapping[str, str], *, own: bool = True) -> ServerRow:
     """One server in a list."""
     plan = server.plan
     return ServerRow(
@@ -75,7 +75,8 @@ def server_row(server: Server, urls: Urls, icons: Mapping[str, str]) -> ServerRo
         started=server.requested if server.active else None,
         last_activity=server.last_activity,
         url=open_url(server, urls),
-        removable=bool(server.key.name),
+        removable=own and bool(server.key.name),
+        may_control=own,
     )
 
 

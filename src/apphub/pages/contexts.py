@@ -43,6 +43,8 @@ class Shell:
     user: str = ""
     #: Hidden field `_xsrf` of every form.
     xsrf: str = ""
+    #: Whether the administrators' pages are open to this person.
+    admin: bool = False
     #: From the operator, on every page.
     announcement: str = ""
     messages: Sequence[Message] = ()
@@ -138,18 +140,6 @@ class SignIn:
     error: str = ""
     #: For example how to get an account.
     hint: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setup:
-    """The first-run page; posts `username`, `password` and `password_again` to `action`."""
-
-    template: ClassVar[str] = "setup.html"
-    #: Path of the one-time link, on this host.
-    action: str
-    username: str = "admin"
-    minimum_length: int = 10
-    error: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,6 +276,44 @@ class Consent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptShare:
+    """Somebody offers access to a server by a code; posts `code` to `hub/accept-share?next=`."""
+
+    template: ClassVar[str] = "accept_share.html"
+    code: str
+    owner: str
+    server: str = ""
+    display_name: str = ""
+    scopes: Sequence[ScopeLine] = ()
+    next: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserRow:
+    """One user in the administrators' list."""
+
+    name: str
+    admin: bool = False
+    groups: Sequence[str] = ()
+    last_activity: datetime | None = None
+    servers: Sequence[ServerRow] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admin:
+    """Users and their servers, for administrators; `search` is sent as `?search=`."""
+
+    template: ClassVar[str] = "admin.html"
+    users: Sequence[UserRow] = ()
+    total: int = 0
+    first: int = 0
+    search: str = ""
+    #: Path and query of the page before and after this one; empty: there is none.
+    before: str = ""
+    after: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Error:
     """Something went wrong."""
 
@@ -298,4 +326,4 @@ class Error:
     request_id: str = ""
 
 
-Page = SignIn | Setup | Home | Spawn | SpawnPending | Stopped | Tokens | Consent | Error
+Page = SignIn | Home | Spawn | SpawnPending | Stopped | Tokens | Consent | AcceptShare | Admin | Error

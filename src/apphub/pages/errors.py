@@ -33,8 +33,7 @@ def error_page(request: HubRequest, error: Exception, status: int) -> Response[b
 def sign_in_address(request: HubRequest) -> str:
     """The sign-in page, which leads back to this address."""
     hub = request.hub
-    here = f"{hub.urls.base.rstrip('/')}{request.scope['path'].removesuffix('%00')}"
-    if request.scope["path"].endswith("%00"):
-        here += "/"
+    path = request.scope["raw_path"].decode("latin-1").removesuffix("%00")
+    here = f"{hub.urls.base.rstrip('/')}{path}"
     query = request.scope["query_string"].decode("latin-1")
     return f"{hub.urls.hub}login?next={quote(f'{here}?{query}' if query else here, safe='/')}"

@@ -35,6 +35,7 @@ _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".png": "image/png",
 }
 #: A path on this host that no browser reads as another host's, and what it may not hold.
 _LOCAL = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")

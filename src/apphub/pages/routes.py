@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from litestar.handlers import HTTPRouteHandler
 
-from apphub.pages import consent, home, signin, spawn, static, tokens, userpath
+from apphub.pages import accept, admin, consent, home, signin, spawn, static, tokens, userpath
 
 ROUTES: list[HTTPRouteHandler] = [
     *home.ROUTES,
@@ -12,6 +12,8 @@ ROUTES: list[HTTPRouteHandler] = [
     *spawn.ROUTES,
     *tokens.ROUTES,
     *consent.ROUTES,
+    *accept.ROUTES,
+    *admin.ROUTES,
     *userpath.ROUTES,
     *static.ROUTES,
 ]

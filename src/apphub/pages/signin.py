@@ -19,13 +19,18 @@ from apphub.web.request import HubRequest
 _WHY = "whoever is not signed in must be able to"
 
 
+def landing(request: HubRequest) -> str:
+    """Where people go who want to go nowhere else."""
+    return f"{request.hub.urls.hub}{request.hub.settings.landing}"
+
+
 def goal(request: HubRequest) -> str:
     """Where to go after signing in: `next` if it stays on this host, else home, with the rest of the query."""
     asked = local_path(request.query_params.get("next"))
     if asked is not None:
         return asked
     rest = [(key, value) for key, value in request.query_params.multi_items() if key != "next"]
-    return f"{request.hub.urls.hub}home" + (f"?{urlencode(rest)}" if rest else "")
+    return landing(request) + (f"?{urlencode(rest)}" if rest else "")
 
 
 @get("/hub/login", guards=[public(_WHY)])

@@ -8,20 +8,22 @@ from urllib.parse import quote
 from litestar import Response, get, post
 from litestar.response import Stream
 
+from apphub.access.grants import Target
 from apphub.errors import Invalid, LimitReached, NotFound
 from apphub.kit import clock
-from apphub.kit.urls import local_path
+from apphub.kit.urls import local_path, segment
 from apphub.pages.answers import redirect, show
 from apphub.pages.cards import card, open_url
 from apphub.pages.contexts import Choice, Spawn, SpawnPending
 from apphub.pages.forms import Form
+from apphub.pages.stopped import stopped_page
 from apphub.profiles.model import PROFILE
 from apphub.runtimes.base import Ref
 from apphub.servers.actions import Ask
 from apphub.servers.model import Server, ServerKey, parse_server_name
 from apphub.servers.views import Account, default_server
 from apphub.web.errors import status_of
-from apphub.web.needs import needs, signed_in
+from apphub.web.needs import needs, visitor
 from apphub.web.progress import TAIL, stream
 from apphub.web.request import HubRequest
 
@@ -51,12 +53,27 @@ def find_server(account: Account, key: ServerKey) -> Server | None:
     return account.server(key.name) or (default_server(account.person) if not key.name else None)
 
 
-@get("/hub/spawn", guards=[signed_in()])
+@get("/hub/spawn", guards=[visitor()])
 async def spawn_mine(request: HubRequest) -> Response[bytes]:
-    """Start my default server."""
+    """My default server: opened, shown on its way, or started."""
+    account = await request.hub.views.account(request.actor.name)
+    server = account.server("")
+    if server is not None and server.active:
+        return redirect(_onward(request, server))
+    if _starts_at_once(request, account):
+        server = await request.hub.servers.start(request.by, ServerKey(request.actor.name, ""), Ask())
+        return redirect(_pending(request, server.key))
     query = request.scope["query_string"].decode("latin-1")
     path = request.hub.urls.page("spawn", request.actor.name)
     return redirect(f"{path}?{query}" if query else path)
+
+
+@post("/hub/spawn", guards=[visitor()])
+async def start_mine(request: HubRequest) -> Response[bytes]:
+    """Start my default server with the choices of a form."""
+    request.path_params["user"] = segment(request.actor.name)
+    request.actor.demand(Target(user=request.actor.name), "start:servers")
+    return await start_from_form(request)
 
 
 @get(_paths("spawn"), guards=[needs("start:servers")])
@@ -75,6 +92,11 @@ async def ask(request: HubRequest) -> Response[bytes]:
 @post(_paths("spawn"), guards=[needs("start:servers")])
 async def start_with_options(request: HubRequest) -> Response[bytes]:
     """Start a server with the choices of the form."""
+    return await start_from_form(request)
+
+
+async def start_from_form(request: HubRequest) -> Response[bytes]:
+    """Start the server that the path names, as the form says."""
     form, key = await Form.of(request), key_of(request)
     if not key.name and (name := form.text("server_name")):
         key = ServerKey(key.user, parse_server_name(name))
@@ -128,8 +150,10 @@ async def pending(request: HubRequest) -> Response[bytes]:
     server = find_server(account, key)
     if server is None:
         raise NotFound(f"{key.user} has no server {key.name!r}.")
-    if server.ready or (not server.active and not server.failed):
+    if server.ready:
         return redirect(_onward(request, server))
+    if not server.active and not server.failed:
+        return show(request, stopped_page(request, account, server, _goal(request, server)))
     return show(request, await pending_page(request, server))
 
 
@@ -141,6 +165,20 @@ async def events(request: HubRequest) -> Stream:
     if server is None or not server.active:
         raise NotFound("The server is not starting.")
     return stream(request.hub, server, detail=True, goal=_goal(request, server))
+
+
+def _starts_at_once(request: HubRequest, account: Account) -> bool:
+    """Whether a GET may start it: only where the site chose JupyterHub's way, for who came here by themselves,
+    and with nothing to choose.
+    """
+    if request.hub.settings.landing != "spawn" or not request.actor.may(
+        "start:servers", Target(user=account.person.name, server=f"{account.person.name}/")
+    ):
+        return False
+    foreign = request.headers.get("sec-fetch-site") not in (None, "same-origin", "none")
+    open_ones = request.hub.catalogue.open_to(account.person.groups)
+    default = next((profile for profile in open_ones if profile.default), None)
+    return default is not None and not default.options and not foreign
 
 
 def spawn_page(
@@ -213,6 +251,7 @@ def _with_next(request: HubRequest, path: str) -> str:
 
 ROUTES = [
     spawn_mine,
+    start_mine,
     ask,
     start_with_options,
     start_again,

@@ -26,7 +26,7 @@ async def static(request: HubRequest) -> Response[bytes]:
 @get("/hub/logo", guards=[public(_WHY)])
 async def logo(request: HubRequest) -> Response[bytes]:
     """The picture of the hub."""
-    return _file(request, "mark.svg")
+    return _file(request, "logo.png")
 
 
 @post("/hub/security/csp-report", guards=[public("browsers report without credentials")])

@@ -12,20 +12,20 @@ from apphub.errors import Invalid
 from apphub.pages.answers import redirect, show
 from apphub.pages.contexts import AppRow, TokenRow, Tokens
 from apphub.pages.forms import Form
-from apphub.web.needs import signed_in
+from apphub.web.needs import visitor
 from apphub.web.request import HubRequest
 
 LIVES = (timedelta(days=1), timedelta(days=30), timedelta(days=90), timedelta(days=365), None)
 USUAL = timedelta(days=30)
 
 
-@get("/hub/token", guards=[signed_in()])
+@get("/hub/token", guards=[visitor()])
 async def tokens(request: HubRequest) -> Response[bytes]:
     """The page of tokens."""
     return show(request, await _page(request))
 
 
-@post("/hub/token", guards=[signed_in()])
+@post("/hub/token", guards=[visitor()])
 async def create(request: HubRequest) -> Response[bytes]:
     """Make a token, shown in this answer and never again."""
     form, actor = await Form.of(request), request.actor
@@ -49,7 +49,7 @@ async def create(request: HubRequest) -> Response[bytes]:
     return show(request, await _page(request, new_token=secret))
 
 
-@post("/hub/token/revoke", guards=[signed_in()])
+@post("/hub/token/revoke", guards=[visitor()])
 async def revoke(request: HubRequest) -> Response[bytes]:
     """Revoke one token."""
     form = await Form.of(request)
@@ -57,7 +57,7 @@ async def revoke(request: HubRequest) -> Response[bytes]:
     return redirect(f"{request.hub.urls.hub}token")
 
 
-@post("/hub/token/revoke-app", guards=[signed_in()])
+@post("/hub/token/revoke-app", guards=[visitor()])
 async def revoke_app(request: HubRequest) -> Response[bytes]:
     """Take an app's access back: all its tokens of mine."""
     form, name = await Form.of(request), request.actor.name

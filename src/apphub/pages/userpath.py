@@ -7,13 +7,13 @@ too early, just after a server has become ready, is sent back.
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from litestar import Response, delete, get, patch, post, put
 
-from apphub.access.grants import Target
 from apphub.errors import NotFound
 from apphub.pages.answers import redirect, show
-from apphub.pages.cards import state_of
-from apphub.pages.contexts import Stopped
+from apphub.pages.stopped import stopped_page, target_of
 from apphub.servers.model import Server
 from apphub.servers.views import Account, default_server
 from apphub.web.json import answer
@@ -48,19 +48,8 @@ async def _answer(request: HubRequest) -> Response[bytes]:
             STOPPED,
         )
     query = request.scope["query_string"].decode("latin-1")
-    return show(
-        request,
-        Stopped(
-            user=server.key.user,
-            server=server.key.name,
-            display_name=server.display_name,
-            next=f"{url}?{query}" if query else url,
-            state=state_of(server),
-            reason=(server.reason or "").partition("\n")[0] if server.failed else "",
-            may_start=request.actor.may("start:servers", _target(account, server)),
-        ),
-        status=STOPPED,
-    )
+    page = stopped_page(request, account, server, f"{url}?{query}" if query else url)
+    return show(request, page, status=STOPPED)
 
 
 def _path(request: HubRequest) -> str:
@@ -76,12 +65,8 @@ def _find(account: Account, path: str) -> Server | None:
     return (account.server(name) if name else None) or account.server("") or default_server(account.person)
 
 
-def _target(account: Account, server: Server) -> Target:
-    return Target(user=server.key.user, groups=frozenset(account.person.groups), server=str(server.key))
-
-
 def _may_see(request: HubRequest, account: Account, server: Server) -> bool:
-    return request.actor.may("access:servers", _target(account, server))
+    return request.actor.may("access:servers", target_of(account, server))
 
 
 def _is_program(request: HubRequest, path: str) -> bool:
@@ -106,8 +91,22 @@ def _once_more(request: HubRequest, url: str) -> str:
     return f"{url}?{'&'.join([*query, f'redirects={tries}'])}"
 
 
+async def _redirect(request: HubRequest) -> Response[bytes]:
+    """`/hub/user-redirect/x`: the page x of my own default server, which is started first where it must be."""
+    rest = request.scope["raw_path"].decode("latin-1").removesuffix("%00").partition("/user-redirect/")[2]
+    query = request.scope["query_string"].decode("latin-1")
+    account = await request.hub.views.account(request.actor.name)
+    server = account.server("")
+    url = f"{request.hub.urls.user(account.person.name)}{rest}" + (f"?{query}" if query else "")
+    if server is not None and server.ready:
+        return redirect(url)
+    spawn = request.hub.urls.page("spawn", account.person.name)
+    return redirect(f"{spawn}?next={quote(url, safe='/')}")
+
+
 _GUARDS = [signed_in()]
 ROUTES = [
+    get(["/hub/user-redirect", "/hub/user-redirect/{rest:path}"], guards=_GUARDS)(_redirect),
     get([_BARE, _PATH], guards=_GUARDS, name="user-get")(_answer),
     post([_BARE, _PATH], guards=_GUARDS, name="user-post")(_answer),
     put([_BARE, _PATH], guards=_GUARDS, name="user-put")(_answer),

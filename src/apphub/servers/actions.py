@@ -105,6 +105,7 @@ class Servers:
             attempt = await store.request_start(
                 tx, server_id, plan=plan, options=None if sent is None else dict(sent), now=now
             )
+            await store.update_user_activity(tx, person.id, now)
             await store.delete_old_events(tx, server_id, attempt - 4)
             await store.insert_event(tx, server_id, attempt, progress=0, message="Server requested", now=now)
             await insert_entry(

@@ -261,6 +261,12 @@ class Settings(Section):
     timeouts: Timeouts = Field(default=Timeouts(), description="How long things may take.")
     tokens: Tokens = Field(default=Tokens(), description="Life times of tokens.")
     processes: Processes = Field(default=Processes(), description="How servers run as processes.")
+    landing: Literal["home", "spawn"] = Field(
+        default="home",
+        description="First page after signing in. `spawn` is JupyterHub's way: the default server is started "
+        "at once when its profile leaves nothing to choose.",
+    )
+    announcement: str = Field(default="", max_length=1000, description="Shown on every page.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severity that is logged."
     )

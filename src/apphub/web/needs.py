@@ -1,6 +1,6 @@
 """What a route takes: stated in its signature, checked before its handler runs.
 
-Every route has exactly one of `needs(...)`, `needs_list(...)`, `signed_in()` or `public()`
+Every route has exactly one of `needs(...)`, `needs_list(...)`, `signed_in()`, `visitor()` or `public()`
 among its guards; a test walks all routes and fails on one that has none. The path says what
 is reached for (`user`, `server`, `group`, `service`), so that filters of scopes apply by
 themselves.
@@ -14,7 +14,7 @@ from typing import Any, cast
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
-from apphub.access.actor import Actor, OutOfReach, ScopeMissing
+from apphub.access.actor import Actor, ScopeMissing
 from apphub.access.grants import Target
 from apphub.errors import Unauthenticated
 from apphub.web.credentials import check_api_xsrf, find_actor
@@ -61,6 +61,15 @@ class signed_in(Need):  # noqa: N801
         await self.actor(request)
 
 
+class visitor(Need):  # noqa: N801
+    """Somebody who has signed in with a browser: pages are for people, not for tokens."""
+
+    async def check(self, request: HubRequest) -> None:
+        actor = await self.actor(request)
+        if actor.kind != "user" or not actor.by_cookie:
+            raise Unauthenticated("Sign in with your browser.")
+
+
 class needs(Need):  # noqa: N801
     """One of these scopes, for what the path names; with `everywhere`, without any filter."""
 
@@ -89,7 +98,7 @@ class needs_list(Need):  # noqa: N801
             raise ScopeMissing(self.scope)
         kinds = {narrowing.kind for clause in actor.reach(self.scope).clauses for narrowing in clause}
         if kinds == {"server"}:
-            raise OutOfReach
+            raise ScopeMissing(self.scope)  # no list is narrowed by servers
 
 
 async def target_of(request: HubRequest, actor: Actor, scopes: tuple[str, ...]) -> Target:

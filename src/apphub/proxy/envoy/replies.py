@@ -45,12 +45,16 @@ _RELOAD = '<meta http-equiv="refresh" content="2">\n'
 
 def local_replies(base_url: str) -> list[Json]:
     """The mappers, first match first."""
-    return [*_refused(), *_no_route(base_url), *_hub_away(base_url), *_app_away(base_url)]
+    return [*_refused(base_url), *_no_route(base_url), *_hub_away(base_url), *_app_away(base_url)]
 
 
-def _refused() -> Iterator[Json]:
+def _refused(base_url: str) -> Iterator[Json]:
     when = _all(_flags(["NR"]), _header(SCOPE_HEADER, exact=REFUSED_SCOPE))
     yield _reply(when, 400, body=_text("The request names more than one host.\n"))
+    # A path that cannot be normalised is refused before it is routed; to the API's clients nothing is there.
+    unreadable = _all(_status(400), _path(re.escape(base_url) + "hub/api/.*%00.*"))
+    message = "There is nothing at this address."
+    yield _reply(unreadable, 404, body={"json_format": {"status": 404, "message": message}})
 
 
 def _no_route(base_url: str) -> Iterator[Json]:
@@ -115,6 +119,11 @@ def _html(page: str) -> Json:
 
 def _all(*filters: Json) -> Json:
     return {"and_filter": {"filters": list(filters)}}
+
+
+def _status(code: int) -> Json:
+    value = {"default_value": code, "runtime_key": "apphub.local_reply"}
+    return {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}}
 
 
 def _flags(flags: list[str]) -> Json:

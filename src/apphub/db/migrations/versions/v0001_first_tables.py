@@ -253,6 +253,54 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_server_events_server_id"), ["server_id"], unique=False)
 
     op.create_table(
+        "share_codes",
+        sa.Column("id", Id, autoincrement=True, nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("server_id", Id, nullable=False),
+        sa.Column("scopes", Json, nullable=False),
+        sa.Column("created", Moment(), nullable=False),
+        sa.Column("expires", Moment(), nullable=True),
+        sa.Column("exchange_count", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("last_exchanged", Moment(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["server_id"], ["servers.id"], name=op.f("fk_share_codes_server_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_share_codes")),
+        sa.UniqueConstraint("digest", name=op.f("uq_share_codes_digest")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("share_codes", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_share_codes_expires"), ["expires"], unique=False)
+        batch_op.create_index(batch_op.f("ix_share_codes_server_id"), ["server_id"], unique=False)
+
+    op.create_table(
+        "shares",
+        sa.Column("id", Id, autoincrement=True, nullable=False),
+        sa.Column("server_id", Id, nullable=False),
+        sa.Column("user_id", Id, nullable=True),
+        sa.Column("group_id", Id, nullable=True),
+        sa.Column("scopes", Json, nullable=False),
+        sa.Column("created", Moment(), nullable=False),
+        sa.Column("expires", Moment(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["group_id"], ["groups.id"], name=op.f("fk_shares_group_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["server_id"], ["servers.id"], name=op.f("fk_shares_server_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_shares_user_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_shares")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("shares", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_shares_expires"), ["expires"], unique=False)
+        batch_op.create_index(batch_op.f("ix_shares_group_id"), ["group_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_shares_server_id"), ["server_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_shares_user_id"), ["user_id"], unique=False)
+
+    op.create_table(
         "oauth_codes",
         sa.Column("id", Id, autoincrement=True, nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
