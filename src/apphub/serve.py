@@ -9,16 +9,12 @@ or restarted in place (SIGHUP) the hub leaves it alone, and the next hub adopts 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import signal
 import socket
 import sys
-import tempfile
-from collections.abc import AsyncGenerator, Generator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
-from hashlib import sha256
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -30,6 +26,7 @@ from granian.server.embed import Server as WebServer
 from apphub import __version__
 from apphub.app import build_app, edge_door, server_door
 from apphub.errors import HubError, Unavailable
+from apphub.folder import Sockets, lock, open_folder, sockets_of
 from apphub.hub import Hub, open_hub
 from apphub.kit.addresses import Address
 from apphub.kit.log import set_up
@@ -47,39 +44,13 @@ Part = Literal["all", "hub", "proxy"]
 DRAIN = 5.0
 
 
-class FolderInUse(HubError):
-    """Another hub runs on the data folder."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sockets:
-    """Where the parts meet; a folder that only the hub's account can enter."""
-
-    folder: Path
-
-    @property
-    def hub(self) -> Path:
-        """The hub's HTTP, for the edge."""
-        return self.folder / "hub.sock"
-
-    @property
-    def control(self) -> Path:
-        """The stream of routes."""
-        return self.folder / "xds.sock"
-
-    @property
-    def admin(self) -> Path:
-        """Envoy's own interface."""
-        return self.folder / "envoy" / "admin.sock"
-
-
 def run(settings: Settings, part: Part) -> int:
     """Serve until told to stop; the exit status. Raises `HubError` in words for what makes that impossible."""
     set_up(settings.log_level, settings.log_format)
     os.umask(0o077)  # whatever we make is ours alone: sockets, database, logs
-    folder = _data_folder(settings.data_dir)
+    folder = open_folder(settings.data_dir)
     settings = settings.model_copy(update={"data_dir": folder})
-    with _lock(folder, part):
+    with lock(folder, "proxy" if part == "proxy" else "hub"):
         again = uvloop.run(_serve(settings, part))
     if again:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - it is ourselves
@@ -90,7 +61,7 @@ async def _serve(settings: Settings, part: Part) -> bool:
     """Whether to start again in place."""
     stop, again = asyncio.Event(), asyncio.Event()
     _heed_signals(stop, again)
-    sockets = Sockets(_socket_folder(settings.data_dir))
+    sockets = sockets_of(settings.data_dir)
     try:
         async with AsyncExitStack() as stack:
             if part != "proxy":
@@ -196,54 +167,6 @@ def _heed_signals(stop: asyncio.Event, again: asyncio.Event) -> None:
     loop.add_signal_handler(signal.SIGINT, end)
     loop.add_signal_handler(signal.SIGTERM, end)
     loop.add_signal_handler(signal.SIGHUP, restart)
-
-
-def _data_folder(path: Path) -> Path:
-    folder = path.expanduser().resolve()
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch(mode=0o600)
-        probe.unlink()
-    except OSError as error:
-        raise Unavailable(
-            f"The data folder {folder} cannot be used: {error.strerror}.",
-            "Choose another one with --data-dir, or change its owner or mode.",
-        ) from error
-    return folder
-
-
-@contextmanager
-def _lock(folder: Path, part: Part) -> Generator[None]:
-    """One hub per data folder; a second one says who holds it. Survives nothing but this process."""
-    fd = os.open(folder / f"{'proxy' if part == 'proxy' else 'hub'}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            holder = os.pread(fd, 20, 0).decode(errors="replace").strip() or "unknown"
-            raise FolderInUse(
-                f"Another apphub (process {holder}) uses the data folder {folder}.",
-                "Stop it first, or choose another folder with --data-dir.",
-            ) from None
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
-        yield
-    finally:
-        os.close(fd)
-
-
-def _socket_folder(data_dir: Path) -> Path:
-    """A folder for sockets, whose paths may have 107 bytes only (unix(7)): elsewhere for a long data folder."""
-    folder = data_dir / "run"
-    if len(os.fsencode(folder)) > 80:
-        mark = sha256(os.fsencode(data_dir)).hexdigest()[:16]
-        folder = Path(tempfile.gettempdir()) / f"apphub-{os.getuid()}-{mark}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
-        raise Unavailable(f"The folder {folder} belongs to somebody else.", "Choose a shorter data folder.")
-    folder.chmod(0o700)
-    return folder
 
 
 def _api_address(settings: Settings) -> Address:

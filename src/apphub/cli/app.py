@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from apphub import JUPYTERHUB_VERSION, __version__
-from apphub.cli import check, papers, serve
+from apphub.cli import check, papers, password, serve
 
 app = typer.Typer(
     name="apphub",
@@ -44,6 +44,7 @@ app.command("serve")(serve.serve)
 app.command("hub")(serve.hub)
 app.command("proxy")(serve.proxy)
 app.command("check")(check.check)
+app.command("password")(password.password)
 app.command("schema")(papers.schema)
 app.command("reference", hidden=True)(papers.reference)
 

@@ -183,6 +183,8 @@ class Servers:
         now = clock.now()
         async with self.db.write() as tx:
             person = await people_store.get_person(tx, name)
+            if person.source is Source.SETTINGS:
+                raise Declared(f"The user {person.name}")
             servers = await store.list_servers_of(tx, person.id)
             await insert_entry(tx, by, "user.delete", person.label)
             tx.changed(RIGHTS)
