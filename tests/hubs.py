@@ -77,7 +77,8 @@ def until(look: Callable[[], T | None], what: str, within: float = _PATIENCE) ->
 class RunningHub:
     """A hub in a process of its own. `config` are its settings; without any, it has the defaults.
 
-    `command` starts it some other way: a list in which {bind} and {data} are filled in.
+    `command` starts it some other way, at the top of the tree; in it and in `environment`
+    {bind}, {port}, {folder} and {data} are filled in.
     """
 
     def __init__(
@@ -109,7 +110,7 @@ class RunningHub:
             self._process = subprocess.Popen(
                 self._argv(),
                 cwd=self.folder if self._command is None else TOP,
-                env={**os.environ, **self._environment},
+                env={**os.environ, **{name: self._filled(text) for name, text in self._environment.items()}},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -254,14 +255,16 @@ class RunningHub:
 
     def _argv(self) -> list[str]:
         if self._command is not None:
-            filled = {"bind": str(self.address), "data": str(self.data_dir)}
-            return [part.format(**filled) for part in self._command]
+            return [self._filled(part) for part in self._command]
         argv = [str(APPHUB), "serve", "--data-dir", str(self.data_dir), "--bind", str(self.address)]
         if self.config:
             file = self.folder / "apphub.yaml"
             file.write_text(yaml.safe_dump(self.config))
             argv += ["--config", str(file)]
         return argv
+
+    def _filled(self, text: str) -> str:
+        return text.format(bind=self.address, port=self.address.port, folder=self.folder, data=self.data_dir)
 
     def _answers(self) -> bool:
         assert self._process is not None

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from apphub.errors import Unavailable
 from apphub.runtimes.base import Life, Ref
 from apphub.runtimes.process import procfs
 from apphub.runtimes.process.driver import ProcessRuntime
+from apphub.runtimes.process.living import Living
+from apphub.runtimes.process.records import Record
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -31,6 +34,8 @@ from runtime_specs import HUB, LOG_SIZE, spec
 from apphub.errors import Unavailable
 from apphub.runtimes.base import Ref
 from apphub.runtimes.process.driver import ProcessRuntime
+from apphub.runtimes.process.living import Living
+from apphub.runtimes.process.records import Record
 
 async def main():
     runtime = ProcessRuntime(Path(sys.argv[1]), HUB, LOG_SIZE, "here")
@@ -107,6 +112,30 @@ async def test_the_end_of_an_adopted_server_is_told_without_a_status(data_dir: P
         assert (sight.life, sight.exit_code) == (Life.EXITED, None)
         assert "earlier run" in sight.detail
         assert told == [Ref(1, 1)]
+
+
+async def test_the_end_of_an_adopted_server_is_told_also_when_descriptors_have_run_out() -> None:
+    told: list[Ref] = []
+    living = Living()
+    living.on_exit(told.append)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with subprocess.Popen(["sleep", "600"]) as server:
+        process = procfs.read(server.pid)
+        assert process is not None
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        try:
+            living.found(Record(HUB, "7-1", procfs.boot_id(), *process[:2]))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        running = living.get(Ref(7, 1))
+        assert running is not None
+        assert running.pidfd is None
+        server.kill()
+
+        async def heard() -> bool:
+            return told == [Ref(7, 1)]
+
+        await until(heard)
 
 
 async def test_a_server_without_a_record_is_found_by_its_marker(data_dir: Path) -> None:

@@ -129,7 +129,9 @@ class Hub:
             return None
         if status != 200 or not isinstance(body, dict):
             raise HubAway(f"the hub answered {status}")
-        allowed = self._config.access.intersection(body.get("scopes") or ())
+        # A scope without a filter holds everywhere: it covers each of those that let a visitor in.
+        wanted = self._config.access | {scope.partition("!")[0] for scope in self._config.access}
+        allowed = wanted.intersection(body.get("scopes") or ())
         return str(body.get("name")) if allowed else None
 
     def exchange(self, code: str, verifier: str) -> str | None:

@@ -99,12 +99,17 @@ class PostgresDatabase(Database):
 
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[Tx]:
-        async with self._engine.begin() as connection:
-            tx = _PostgresTx(connection)
-            yield tx
-            for topic in tx.topics:
-                await tx.execute(sa.select(sa.func.pg_notify("apphub", topic)))
-        self.changes.tell(tx.topics)
+        committing: list[str] = []
+        try:
+            async with self._engine.begin() as connection:
+                tx = _PostgresTx(connection)
+                yield tx
+                for topic in tx.topics:
+                    await tx.execute(sa.select(sa.func.pg_notify("apphub", topic)))
+                committing = tx.topics
+        finally:
+            # Told also when the caller gives up during the commit, which may have succeeded.
+            self.changes.tell(committing)
 
     async def close(self) -> None:
         await self._engine.dispose()

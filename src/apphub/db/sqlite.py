@@ -71,7 +71,7 @@ class _Batch:
 
     def __init__(self) -> None:
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.writers = 0
+        self.topics: set[str] = set()
 
 
 class SqliteDatabase(Database):
@@ -104,9 +104,9 @@ class SqliteDatabase(Database):
                 self._writer.exec_driver_sql("RELEASE writer")
                 raise
             self._writer.exec_driver_sql("RELEASE writer")
-        # A caller that gives up no longer waits, but what it wrote is committed all the same.
+            batch.topics.update(tx.topics)
+        # A caller that gives up no longer waits, but what it wrote is committed, and told, all the same.
         await asyncio.shield(batch.done)
-        self.changes.tell(tx.topics)
 
     def _join(self) -> _Batch:
         """The batch of the transaction that is open, or a new one; called with the lock held."""
@@ -116,7 +116,6 @@ class SqliteDatabase(Database):
             commit = asyncio.create_task(self._commit(self._batch))
             self._commits.add(commit)
             commit.add_done_callback(self._commits.discard)
-        self._batch.writers += 1
         return self._batch
 
     async def _commit(self, batch: _Batch) -> None:
@@ -131,6 +130,7 @@ class SqliteDatabase(Database):
                 batch.done.set_exception(error)
                 batch.done.exception()  # every writer may have given up: not an error of its own
             else:
+                self.changes.tell(batch.topics)
                 batch.done.set_result(None)
 
     async def close(self) -> None:
