@@ -1,0 +1,124 @@
+"""Writers that come together share a commit, and nothing else: each keeps or loses its own."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from apphub.db import Database, open_database
+from apphub.db import tables as t
+from apphub.db.changes import DUE, RIGHTS
+from apphub.kit import clock
+
+
+async def _add(db: Database, name: str) -> None:
+    async with db.write() as tx:
+        await tx.execute(sa.insert(t.users).values(name=name, created=clock.now()))
+        tx.changed(RIGHTS)
+
+
+async def _names(db: Database) -> set[str]:
+    async with db.read() as tx:
+        return set((await tx.execute(sa.select(t.users.c.name))).scalars())
+
+
+async def test_many_writers_at_once_all_keep_what_they_wrote(db: Database) -> None:
+    await asyncio.gather(*(_add(db, f"u{number}") for number in range(100)))
+    assert await _names(db) == {f"u{number}" for number in range(100)}
+
+
+async def test_a_writer_that_fails_undoes_its_own_and_nobody_elses(db: Database) -> None:
+    async def failing(number: int) -> None:
+        async with db.write() as tx:
+            await tx.execute(sa.insert(t.users).values(name=f"bad{number}", created=clock.now()))
+            raise LookupError(number)
+
+    writers = [_add(db, f"good{number}") if number % 3 else failing(number) for number in range(30)]
+    results = await asyncio.gather(*writers, return_exceptions=True)
+    assert [str(error) for error in results if error is not None] == [str(n) for n in range(0, 30, 3)]
+    assert await _names(db) == {f"good{number}" for number in range(30) if number % 3}
+
+
+async def test_a_statement_that_fails_leaves_the_database_usable(db: Database) -> None:
+    await _add(db, "ada")
+    results = await asyncio.gather(
+        _add(db, "before"), _add(db, "ada"), _add(db, "after"), return_exceptions=True
+    )
+    assert [type(result) is None.__class__ for result in results] == [True, False, True]
+    await _add(db, "later")
+    assert await _names(db) == {"ada", "before", "after", "later"}
+
+
+async def test_nobody_sees_a_write_before_its_block_has_ended(db: Database) -> None:
+    async with db.write() as tx:
+        await tx.execute(sa.insert(t.users).values(name="ada", created=clock.now()))
+        assert await _names(db) == set()
+    assert await _names(db) == {"ada"}
+
+
+async def test_listeners_hear_of_a_change_after_it_can_be_read_and_of_none_that_failed(db: Database) -> None:
+    with db.changes.listen(RIGHTS) as news, db.changes.listen(DUE) as other:
+        with pytest.raises(LookupError):
+            async with db.write() as tx:
+                tx.changed(RIGHTS)
+                raise LookupError
+        assert not news.is_set()
+        before = db.changes.version(RIGHTS)
+        writing = asyncio.create_task(_add(db, "ada"))
+        await asyncio.wait_for(news.wait(), 10)
+        assert await _names(db) == {"ada"}
+        assert db.changes.version(RIGHTS) > before
+        assert not other.is_set()
+        await writing
+
+
+async def test_a_writer_that_gives_up_while_its_write_is_committed_is_heard_of_all_the_same(
+    tmp_path: Path,
+) -> None:
+    # A revocation whose client hangs up must still end what is remembered of the token.
+    db = await open_database(None, tmp_path)
+    before = db.changes.version(RIGHTS)
+    with db.changes.listen(RIGHTS) as news:
+        writing = asyncio.create_task(_add(db, "ada"))
+        await asyncio.sleep(0)  # it has written, and waits for the commit
+        writing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+        await asyncio.wait_for(news.wait(), 10)
+    assert await _names(db) == {"ada"}
+    assert db.changes.version(RIGHTS) > before
+    await db.close()
+
+
+async def test_a_writer_that_gives_up_in_the_queue_writes_nothing_and_holds_up_nobody(db: Database) -> None:
+    async with db.write() as tx:
+        queued = asyncio.create_task(_add(db, "queued"))
+        await asyncio.sleep(0)
+        queued.cancel()
+        await asyncio.gather(queued, return_exceptions=True)
+        await tx.execute(sa.insert(t.users).values(name="ada", created=clock.now()))
+    await _add(db, "bob")
+    assert await _names(db) == {"ada", "bob"}
+
+
+async def test_a_commit_that_fails_is_told_to_every_writer_of_it_and_to_no_other(tmp_path: Path) -> None:
+    db = await open_database(None, tmp_path)
+
+    async def orphan() -> None:
+        async with db.write() as tx:  # the check of foreign keys waits for the commit, which fails
+            await tx.execute(sa.text("PRAGMA defer_foreign_keys=ON"))
+            await tx.execute(
+                sa.insert(t.servers).values(user_id=999, name="x", created=clock.now()),
+            )
+
+    heard = db.changes.version(RIGHTS)
+    results = await asyncio.gather(_add(db, "ada"), orphan(), _add(db, "bob"), return_exceptions=True)
+    assert [type(result) for result in results] == [sa.exc.IntegrityError] * 3
+    assert await _names(db) == set()
+    assert db.changes.version(RIGHTS) == heard
+    await _add(db, "carl")
+    assert await _names(db) == {"carl"}
+    await db.close()
