@@ -1,0 +1,79 @@
+# The commands of the project; `make` alone lists them. Nothing here needs root.
+#
+#   PYTHON=python3.12   another Python than python3, for a new environment
+#   ARGS="..."          more arguments: make run ARGS="--bind 0.0.0.0:8000", make test ARGS="-k guide"
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+
+bin := $(VENV)/bin
+pip := $(bin)/python -m pip --disable-pip-version-check -qq install
+lab := envs/jupyterlab
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run install dev test check fmt jupyterlab constraints
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: install ## Run the hub, with the settings of apphub.yaml and its data in ./apphub-data
+	@exec $(bin)/apphub serve $(ARGS)
+
+install: $(VENV)/.installed ## Make the environment: what running takes
+
+dev: $(VENV)/.installed-dev ## Make the environment: what working on the hub takes
+
+test: dev ## Run all tests that this machine can run
+	$(bin)/pytest $(ARGS)
+
+check: dev ## Check style, types, layers and the unit tests: under a minute
+	$(bin)/ruff format --check
+	$(bin)/ruff check
+	$(bin)/mypy
+	$(bin)/lint-imports
+	$(bin)/pytest -q tests/unit tests/law $(ARGS)
+
+fmt: dev ## Format, and mend what can be mended without asking
+	$(bin)/ruff check --fix-only --quiet
+	$(bin)/ruff format
+
+jupyterlab: $(lab)/.installed ## Make ./envs/jupyterlab, which the sample profile `jupyterlab` starts
+
+constraints: ## Pin the newest versions that fit (then run all tests)
+	@$(MAKE) --no-print-directory VENV=.venv-constraints .venv-constraints/bin/pip
+	.venv-constraints/bin/python -m pip --quiet install -e ".[dev]"
+	{ head -n 1 constraints.txt; .venv-constraints/bin/pip freeze --exclude-editable; } >constraints.new
+	mv constraints.new constraints.txt
+	rm -rf .venv-constraints
+
+# The stamps make an installation happen only when what it depends on has changed.
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(bin)/pip
+	@echo "Installing apphub into $(VENV) ..." >&2
+	@$(pip) -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(bin)/pip
+	@echo "Installing apphub and its tools into $(VENV) ..." >&2
+	@$(pip) -c constraints.txt -e ".[dev]"
+	@touch $@ $(VENV)/.installed
+
+$(lab)/.installed: constraints-jupyterlab.txt | $(lab)/bin/pip
+	@echo "Installing JupyterLab into $(lab) ..." >&2
+	@$(lab)/bin/python -m pip --disable-pip-version-check -qq install \
+		-c constraints-jupyterlab.txt jupyterhub==6.1.1 jupyterlab
+	@touch $@
+
+%/bin/pip:
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "There is no $(PYTHON) here. apphub needs Python 3.11 or newer; on Debian and Ubuntu:" >&2; \
+		echo "    sudo apt install python3 python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "apphub needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) -V)." >&2; \
+		echo "Name a newer one: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu:" >&2; \
+		echo "    sudo apt install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv $*
