@@ -52,11 +52,12 @@ SERVERS = tuple(
     )
     for state in c.State
 )
-SHELL = c.Shell(user="ada", xsrf="xsrf-1", announcement="Friday.", messages=(c.Message("Done.", "good"),))
+SHELL = c.Shell(
+    user="ada", xsrf="xsrf-1", admin=True, announcement="Friday.", messages=(c.Message("Done.", "good"),)
+)
 PAGES: tuple[c.Page, ...] = (
     c.SignIn(next="/hub/home", username="ada", error="Wrong.", hint="Ask."),
     c.SignIn(),
-    c.Setup(action="/hub/setup?key=1", error="They differ."),
     c.Home(
         servers=SERVERS,
         cards=_CARDS,
@@ -107,6 +108,28 @@ PAGES: tuple[c.Page, ...] = (
             c.ScopeLine(scope="servers!user", description="Start servers", required=False),
         ),
     ),
+    *(
+        c.AcceptShare(
+            code="secret",
+            owner="eve",
+            server=server,
+            scopes=(c.ScopeLine(scope="access:servers!server=eve/", description="Open it"),),
+            next="/user/eve/",
+        )
+        for server in ("", "lab")
+    ),
+    c.Admin(
+        users=(
+            c.UserRow(name="ada", admin=True, groups=("geo", "sea"), last_activity=NOW, servers=SERVERS),
+            c.UserRow(name="eve"),
+        ),
+        total=120,
+        first=50,
+        search="e",
+        before="/hub/admin?search=e",
+        after="/hub/admin?search=e&offset=100",
+    ),
+    c.Admin(search="nobody"),
     c.Error(status=404, title="Gone", message="Nothing here.", advice="Look elsewhere.", request_id="r1"),
     c.Error(status=500, request_id="r1"),
     c.Error(status=418),
