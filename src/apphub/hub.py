@@ -18,6 +18,7 @@ from pathlib import Path
 import structlog
 
 from apphub.access.actions import Access
+from apphub.access.actor import EVERYTHING
 from apphub.db import Database, open_database
 from apphub.declared import declare
 from apphub.kit.secrets import Keys
@@ -30,6 +31,7 @@ from apphub.proxy.base import DataPlane
 from apphub.reconcile.loop import Pace, Reconciler
 from apphub.reconcile.ports import Ports
 from apphub.reconcile.routes import Publisher
+from apphub.reconcile.services import ServiceKeeper
 from apphub.reconcile.steps import Steps
 from apphub.runtimes.base import Runtime
 from apphub.runtimes.process.driver import ProcessRuntime
@@ -37,6 +39,7 @@ from apphub.servers.actions import Servers
 from apphub.servers.launch import Surroundings
 from apphub.servers.views import Views
 from apphub.services import Services
+from apphub.services.launch import service_spec
 from apphub.settings import Settings, effective_profiles
 from apphub.shares import Shares
 
@@ -94,7 +97,7 @@ async def open_hub(
         keys = Keys.load(data_dir / "secret.key")
         db = await open_database(settings.database, data_dir)
         stack.push_async_callback(db.close)
-        await declare(db, settings, admins_of(settings))
+        await declare(db, settings, admins_of(settings), keys)
         login = Login(db, settings.login)
         stack.callback(login.close)
         hub_id = keys.derive("hub-id")[:12]
@@ -103,6 +106,8 @@ async def open_hub(
         urls = Urls(settings.base_url, api_origin, settings.public_url)
         publisher = Publisher(db, plane)
         reconciler = _reconciler(settings, db, runtime, publisher, keys, urls)
+        keeper, service_runtime = await _service_keeper(settings, db, hub_id, keys, urls)
+        stack.push_async_callback(service_runtime.close)
         catalogue = Catalogue(effective_profiles(settings))
         people = People(db)
         access = Access(db, maximum_life=settings.tokens.maximum_life)
@@ -134,6 +139,7 @@ async def open_hub(
                 for name, loop in (
                     ("publisher", publisher.run),
                     ("reconciler", reconciler.run),
+                    ("services", keeper.run),
                     ("sweep", lambda: _sweep(access)),
                 )
             ]
@@ -165,6 +171,21 @@ async def _first_passwords(settings: Settings, login: Login) -> dict[str, str]:
         return {}
     made = {name: await login.ensure_password(name) for name in admins_of(settings)}
     return {name: password for name, password in made.items() if password is not None}
+
+
+async def _service_keeper(
+    settings: Settings, db: Database, hub_id: str, keys: Keys, urls: Urls
+) -> tuple[ServiceKeeper, Runtime]:
+    """Services run beside servers, in a runtime of their own whose objects are marked as such."""
+    folder = settings.data_dir / "services"
+    runtime = ProcessRuntime(folder, f"{hub_id}-services", settings.processes.log_size, place_of(db))
+    ids = {service.name: service.id for service in await Services(db).list(EVERYTHING)}
+    specs = [
+        service_spec(service, ids[service.name], keys, urls, dict(os.environ), str(settings.data_dir))
+        for service in settings.services
+        if service.command
+    ]
+    return ServiceKeeper(runtime, specs, settings.timeouts.stop.total_seconds()), runtime
 
 
 def _reconciler(

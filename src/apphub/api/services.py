@@ -73,6 +73,7 @@ async def create_service(request: HubRequest) -> Response[bytes]:
         oauth_no_confirm=flag(body, "oauth_no_confirm") or False,
     )
     service = await request.hub.services.create(request.actor, request.by, new)
+    await request.hub.publisher.services_changed()
     return answer(service_json(service, request.actor), 201)
 
 
@@ -80,6 +81,7 @@ async def create_service(request: HubRequest) -> Response[bytes]:
 async def delete_service(request: HubRequest) -> Response[bytes]:
     """Forget a service that was registered by the API."""
     await request.hub.services.delete(request.by, request.segment("service"))
+    await request.hub.publisher.services_changed()
     return empty(200)
 
 

@@ -157,7 +157,7 @@ def service_json(service: Service, actor: Actor) -> dict[str, Any]:
         model |= {
             "url": service.url or "",
             "prefix": f"/services/{service.name}/" if service.url else "",
-            "command": [],
+            "command": list(service.command),
             "info": service.info,
             "display": service.display,
             "pid": 0,

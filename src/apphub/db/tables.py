@@ -81,6 +81,7 @@ services = _table(
     sa.Column("url", sa.Text),
     sa.Column("info", Json, nullable=False),
     sa.Column("display", sa.Boolean, nullable=False, server_default=sa.true()),
+    sa.Column("command", Json),  # of one that the hub runs
     _source(),
 )
 

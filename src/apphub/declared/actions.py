@@ -16,16 +16,17 @@ from apphub.db import Database
 from apphub.db.changes import RIGHTS
 from apphub.declared import store
 from apphub.errors import Invalid
+from apphub.kit.secrets import Keys
 from apphub.settings import Settings
 
 
-async def declare(db: Database, settings: Settings, admins: Iterable[str]) -> None:
+async def declare(db: Database, settings: Settings, admins: Iterable[str], keys: Keys) -> None:
     """Bring the database in line with the settings. Raises `Invalid` for a scope that does not exist."""
     check_scopes(settings)
     async with db.write() as tx:
         await store.unmark(tx)
         roles = await store.upsert_roles(tx, settings.roles)
-        services = await store.upsert_services(tx, settings.services)
+        services = await store.upsert_services(tx, settings.services, settings.base_url, keys)
         groups = await store.upsert_groups(tx, settings)
         people = await store.upsert_people(tx, settings, set(admins))
         await store.insert_members(tx, settings, groups, people)

@@ -12,10 +12,12 @@ from apphub.access.store import insert_token
 from apphub.db import Tx
 from apphub.db import tables as t
 from apphub.kit import clock
+from apphub.kit.secrets import Keys
 from apphub.oauth.store import upsert_service_client
 from apphub.people import groups as groups_store
 from apphub.people import store as people_store
 from apphub.people.model import Source
+from apphub.services.launch import service_token
 from apphub.settings import Role, Service, Settings
 
 MARK = Source.SETTINGS
@@ -49,7 +51,7 @@ async def upsert_roles(tx: Tx, declared: Iterable[Role]) -> dict[str, int]:
     return ids
 
 
-async def upsert_services(tx: Tx, declared: Iterable[Service]) -> dict[str, int]:
+async def upsert_services(tx: Tx, declared: Iterable[Service], base: str, keys: Keys) -> dict[str, int]:
     """Declared services with their tokens and OAuth clients; ids of all services by name."""
     rows = await tx.execute(sa.select(t.services.c.name, t.services.c.id))
     ids: dict[str, int] = {row[0]: row[1] for row in rows}
@@ -59,6 +61,7 @@ async def upsert_services(tx: Tx, declared: Iterable[Service]) -> dict[str, int]
             "url": service.url,
             "info": dict(service.info),
             "display": service.display,
+            "command": list(service.command),
             "source": MARK,
         }
         if service.name in ids:
@@ -67,25 +70,24 @@ async def upsert_services(tx: Tx, declared: Iterable[Service]) -> dict[str, int]
         else:
             insert = sa.insert(t.services).values(name=service.name, **values).returning(t.services.c.id)
             ids[service.name] = (await tx.execute(insert)).scalar_one()
-        await _service_credentials(tx, service, ids[service.name])
+        await _service_credentials(tx, service, ids[service.name], base, keys)
     return ids
 
 
-async def _service_credentials(tx: Tx, service: Service, service_id: int) -> None:
-    if service.api_token is not None:
-        new = NewToken(
-            secret=service.api_token.get_secret_value(),
-            service_id=service_id,
-            note="From the settings",
-            source=MARK,
-        )
+async def _service_credentials(tx: Tx, service: Service, service_id: int, base: str, keys: Keys) -> None:
+    secret = service_token(service, keys)
+    if secret is not None:
+        new = NewToken(secret=secret, service_id=service_id, note="From the settings", source=MARK)
         await insert_token(tx, new, clock.now())
-    if service.oauth_redirect_uri:
+    redirect_uri = service.oauth_redirect_uri
+    if redirect_uri is None and service.url is not None:
+        redirect_uri = f"{base}services/{service.name}/oauth_callback"
+    if redirect_uri is not None:
         await upsert_service_client(
             tx,
             service_id,
             client_id=service.oauth_client_id or f"service-{service.name}",
-            redirect_uri=service.oauth_redirect_uri,
+            redirect_uri=redirect_uri,
             description=f"JupyterHub service {service.name}",
             allowed_scopes=service.oauth_client_allowed_scopes,
             no_confirm=service.oauth_no_confirm,

@@ -67,6 +67,8 @@ class Service:
     url: str | None
     info: dict[str, Any]
     display: bool
+    #: Program of a service that the hub runs itself.
+    command: tuple[str, ...]
     roles: tuple[str, ...]
     source: Source
 

@@ -21,7 +21,9 @@ _ROLES = (
     .where(t.holders.c.service_id == v.id)
     .scalar_subquery()
 )
-_SERVICE = sa.select(v.id, v.name, v.admin, v.url, v.info, v.display, _ROLES.label("roles"), v.source)
+_SERVICE = sa.select(
+    v.id, v.name, v.admin, v.url, v.info, v.display, v.command, _ROLES.label("roles"), v.source
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +43,18 @@ class NewService:
 
 
 def _service_of(row: Any) -> Service:
-    roles = set(row[6]) | ({"admin"} if row[2] else set())
-    return Service(row[0], row[1], row[2], row[3], row[4], row[5], tuple(sorted(roles)), Source(row[7]))
+    roles = set(row[7]) | ({"admin"} if row[2] else set())
+    return Service(
+        id=row[0],
+        name=row[1],
+        admin=row[2],
+        url=row[3],
+        info=row[4],
+        display=row[5],
+        command=tuple(row[6] or ()),
+        roles=tuple(sorted(roles)),
+        source=Source(row[8]),
+    )
 
 
 async def find_service(tx: Tx, name: str) -> Service | None:

@@ -8,6 +8,9 @@
            │                    │ nothing left, and there was a reason
            └── not wanted ── FAILED ── asked again ──▶ STARTING
 
+A start that is no longer wanted once it was let in goes by STOPPING too, though STARTING was
+never recorded: what it may have launched must be found and ended.
+
 Each step may be repeated safely: the hub can die between doing it and recording it.
 """
 
@@ -52,6 +55,8 @@ class Standing:
     admitted: bool
     #: The time for the start is over.
     overdue: bool
+    #: It has a place and a port: a launch may have begun, recorded or not.
+    placed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,9 @@ def decide(standing: Standing, seen: Seen) -> tuple[Step, str | None]:
 
 
 def _at_rest(standing: Standing) -> Step:
+    if standing.placed and standing.wanted is not Wanted.RUNNING:
+        # Let in, and no longer wanted: a hub may have launched it and died before recording that.
+        return Step.STOP
     match standing.wanted:
         case Wanted.RUNNING:
             return Step.LAUNCH if standing.asked_again and standing.admitted else Step.WAIT

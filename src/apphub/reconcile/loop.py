@@ -180,6 +180,7 @@ class Reconciler:
             asked_again=server.asked_again,
             admitted=admitted is not None and server.requested is not None and admitted >= server.requested,
             overdue=admitted is not None and clock.now() - admitted > timeout,
+            placed=server.place is not None,
         )
 
     async def _do(self, step: Step, why: str | None, server: Server, sight: Sight, lease: str) -> bool:
@@ -198,7 +199,8 @@ class Reconciler:
             case Step.REST:
                 return await self._steps.rest(server, lease)
             case Step.FORGET:
-                await self._steps.forget(server)
+                if not await self._steps.forget(server, lease):
+                    await self._let_go(server, lease)
                 return False
             case Step.WAIT:
                 return True
@@ -264,5 +266,5 @@ class Reconciler:
 
     async def _delete_orphan(self, ref: Ref) -> None:
         grace = self._steps.stop_grace.total_seconds()
-        while (await self._steps.runtime.delete(ref, grace=grace)).life is Life.RUNNING:
+        while (await self._steps.runtime.delete(ref, grace=grace)).life is Life.RUNNING:  # noqa: ASYNC110
             await asyncio.sleep(1)

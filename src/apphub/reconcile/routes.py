@@ -19,6 +19,7 @@ from apphub.kit.addresses import Address
 from apphub.kit.urls import segment
 from apphub.proxy.base import DataPlane, Route, Scope, by_scope
 from apphub.reconcile import store
+from apphub.reconcile.services import service_routes
 
 log = structlog.get_logger(__name__)
 
@@ -45,12 +46,15 @@ class Publisher:
         self._plane = plane
         self._dirty: set[str] = set()
         self._wake = asyncio.Event()
+        self._service_scopes: set[str] = set()
 
     async def start(self) -> None:
         """Publish the whole table."""
         async with self._db.read() as tx:
             rows = await store.list_ready(tx)
-        await self._plane.start(by_scope(routes_of(rows)))
+        services = await service_routes(self._db)
+        self._service_scopes = set(by_scope(services))
+        await self._plane.start(by_scope([*routes_of(rows), *services]))
         self.changed({row[1] for row in rows})
 
     def changed(self, users: Iterable[str]) -> None:
@@ -58,6 +62,13 @@ class Publisher:
         self._dirty.update(users)
         if self._dirty:
             self._wake.set()
+
+    async def services_changed(self) -> None:
+        """The routes of services may have changed; those of services that are gone are withdrawn."""
+        scopes = by_scope(await service_routes(self._db))
+        gone: dict[str, Scope] = dict.fromkeys(self._service_scopes - scopes.keys(), ())
+        self._service_scopes = set(scopes)
+        await self._plane.publish({**gone, **scopes})
 
     async def run(self) -> None:
         """Publish until cancelled."""

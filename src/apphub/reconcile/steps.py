@@ -29,7 +29,7 @@ from apphub.reconcile.routes import Publisher
 from apphub.runtimes.base import AddressTaken, LaunchFailed, Life, Runtime, Sight
 from apphub.servers import store as servers_store
 from apphub.servers.launch import Surroundings, client_id, launch_spec
-from apphub.servers.model import Phase, Server
+from apphub.servers.model import LIVE, Phase, Server
 
 log = structlog.get_logger(__name__)
 
@@ -105,7 +105,9 @@ class Steps:
         reason = await self._reason(server, why, sight) if why else None
         if reason:
             log.info("server.failed", server=str(server.key), reason=reason.partition("\n")[0])
-        done = await self._record(server, lease, phase=Phase.STOPPING, reason=reason)
+        # At rest it is the newest attempt that may have been launched without a record of it.
+        attempt = server.phase_attempt if server.phase in LIVE else server.attempt
+        done = await self._record(server, lease, phase=Phase.STOPPING, phase_attempt=attempt, reason=reason)
         self.publisher.changed([server.key.user])
         return done
 
@@ -126,14 +128,20 @@ class Steps:
             tx.changed(DUE, RIGHTS, server_topic(server.id))
         return done
 
-    async def forget(self, server: Server) -> None:
-        """Delete the row, once no edge sends requests there; the person's too, if that was what it waited for."""
+    async def forget(self, server: Server, lease: str) -> bool:
+        """Delete the row, once no edge sends requests there; the person's too, if that was what it waited for.
+
+        False when the server is no longer ours, or was asked for again meanwhile.
+        """
         await self._withdrawn(server)
         async with self.db.write() as tx:
+            if not await store.lock_removed(tx, server.id, lease):
+                return False
             await store.delete_user_when_empty(tx, server.id)
             await servers_store.delete_server(tx, server.id)
             tx.changed(DUE, RIGHTS, server_topic(server.id))
         await self.runtime.forget(server.id)
+        return True
 
     async def _prepare(self, server: Server, lease: str, token: str) -> bool:
         async with self.db.write() as tx:

@@ -114,6 +114,12 @@ async def update_leased(tx: Tx, server_id: int, token: str, **values: Any) -> bo
     return (await tx.execute(statement)).rowcount > 0
 
 
+async def lock_removed(tx: Tx, server_id: int, token: str) -> bool:
+    """Whether a server is ours and still to be removed; nobody changes that until the transaction ends."""
+    statement = sa.select(c.id).where(c.id == server_id, c.lease == token, c.wanted == Wanted.REMOVED)
+    return (await tx.execute(statement.with_for_update())).first() is not None
+
+
 async def release(
     tx: Tx, server_id: int, token: str, *, attempt: int, wanted: Wanted, due: datetime | None
 ) -> None:

@@ -35,8 +35,8 @@ class LaunchSpec:
     command: tuple[str, ...]
     #: The whole environment, secrets included. Never logged.
     env: Mapping[str, str] = field(repr=False)
-    #: Where the server is asked to listen.
-    address: Address
+    #: Where it is asked to listen; None for a program that has its own address.
+    address: Address | None
     #: System account to run as; None: the hub's own.
     run_as: str | None = None
     #: Working folder; None: the account's home, or a folder of the server's own.

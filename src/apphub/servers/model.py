@@ -163,6 +163,8 @@ class Server:
             return "spawn"
         if self.routed_attempt is not None and not self.ready:
             return "stop"  # down already, but some edge may still send requests there
+        if self.place is not None and self.phase not in LIVE:
+            return "stop"  # given up while it was being launched: what of it runs is looked for
         return None
 
     @property

@@ -105,7 +105,11 @@ async def count_named(tx: Tx, user_id: int) -> int:
 async def count_active(tx: Tx) -> int:
     """How many servers are wanted or live in the whole hub."""
     statement = sa.select(sa.func.count()).where(
-        sa.or_(c.phase.in_(LIVE), sa.and_(c.wanted == Wanted.RUNNING, c.attempt > c.phase_attempt))
+        sa.or_(
+            c.phase.in_(LIVE),
+            c.place.is_not(None),
+            sa.and_(c.wanted == Wanted.RUNNING, c.attempt > c.phase_attempt),
+        )
     )
     return int((await tx.execute(statement)).scalar_one())
 

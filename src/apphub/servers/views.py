@@ -40,6 +40,7 @@ _ACTIVE = sa.exists().where(
     sa.or_(
         c.phase.in_((Phase.STARTING, Phase.STOPPING)),
         c.phase == Phase.READY,
+        c.place.is_not(None),
         sa.and_(c.wanted == Wanted.RUNNING, c.attempt > c.phase_attempt),
     ),
 )

@@ -139,6 +139,12 @@ class Service(Section):
     roles: tuple[str, ...] = Field(default=(), description="Roles it holds.")
     admin: bool = Field(default=False, description="The same as the role `admin`.")
     url: str | None = Field(default=None, description="Where it listens, to be served at /services/NAME/.")
+    command: tuple[str, ...] = Field(
+        default=(), description="Program of a service that the hub runs itself: started, restarted, stopped."
+    )
+    environment: dict[str, str] = Field(default_factory=dict, description="Of that program.")
+    cwd: str = Field(default="", description="Its working folder; default: the hub's data folder.")
+    user: str = Field(default="", description="System account it runs as (needs root); default: the hub's.")
     info: Properties = Field(default_factory=dict, description="Anything; shown by the API.")
     display: bool = Field(default=True, description="Show it on the home page.")
     oauth_client_id: str | None = Field(default=None, description="Default: service-NAME.")

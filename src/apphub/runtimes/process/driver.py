@@ -43,8 +43,6 @@ class ProcessRuntime:
 
     watches = True
 
-    watches = True
-
     def __init__(self, data_dir: Path, hub_id: str, log_size: int, place: str) -> None:
         self.place = place
         self._hub_id = hub_id
@@ -191,8 +189,8 @@ def _order(spec: LaunchSpec, places: Places) -> dict[str, Any]:
         "ref": str(spec.ref),
         "command": list(spec.command),
         "env": dict(spec.env),
-        "ip": spec.address.ip,
-        "port": spec.address.port,
+        "ip": spec.address.ip if spec.address else "",
+        "port": spec.address.port if spec.address else 0,
         "run_as": spec.run_as,
         "cwd": spec.cwd,
         "fallback": places.work(spec.ref.server_id),

@@ -135,7 +135,8 @@ class Spawner:
         if existing is not None:
             self._send({"id": request, "ok": existing._asdict()})
             return
-        launching.check_address(order.ip, order.port)
+        if order.port:
+            launching.check_address(order.ip, order.port)
         self._fork(request, order)
 
     def _fork(self, request: int, order: Order) -> None:

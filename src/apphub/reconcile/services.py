@@ -1,0 +1,101 @@
+"""Keep the services running that the settings give the hub to run, and their routes in place.
+
+A few programs, so there are no rows for this: what is declared is wanted, and what runs is
+seen. A changed declaration is another object (its name is a fingerprint); one that ends is
+started again, more slowly each time it ends at once. They outlive a restart of the hub.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from apphub.access.actor import EVERYTHING
+from apphub.db import Database
+from apphub.errors import HubError
+from apphub.kit.addresses import Address
+from apphub.kit.urls import segment
+from apphub.people import services as store
+from apphub.proxy.base import Route
+from apphub.runtimes.base import LaunchSpec, Life, Ref, Runtime
+from apphub.services.launch import service_address
+
+log = structlog.get_logger(__name__)
+
+#: A service that ran this long (seconds) ended of something new: it is started again at once.
+LONG_LIFE = 30.0
+LONGEST_PAUSE = 60.0
+
+
+async def service_routes(db: Database) -> list[Route]:
+    """Routes of all services that listen somewhere; names are resolved now."""
+    async with db.read() as tx:
+        services = await store.list_services(tx, EVERYTHING)
+    routes = []
+    for service in services:
+        if service.url:
+            host, port = service_address(service.url)
+            try:
+                found = await asyncio.get_running_loop().getaddrinfo(host, port)
+            except OSError:
+                log.warning("service.unresolved", service=service.name, host=host)
+                continue
+            routes.append(Route(f"/services/{segment(service.name)}/", Address(str(found[0][4][0]), port)))
+    return routes
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceKeeper:
+    """Runs the declared services."""
+
+    runtime: Runtime
+    specs: Sequence[LaunchSpec]
+    grace: float
+
+    async def run(self) -> None:
+        """Keep them running until cancelled; what is no longer declared is ended first."""
+        wanted = {spec.ref for spec in self.specs}
+        for ref in await self.runtime.list():
+            if ref not in wanted:
+                await self._end(ref)
+        ended: dict[Ref, asyncio.Event] = {spec.ref: asyncio.Event() for spec in self.specs}
+        self.runtime.on_exit(lambda ref: ended[ref].set() if ref in ended else None)
+        async with asyncio.TaskGroup() as group:
+            for spec in self.specs:
+                group.create_task(self._keep(spec, ended[spec.ref]))
+            await asyncio.Event().wait()
+
+    async def _keep(self, spec: LaunchSpec, ended: asyncio.Event) -> None:
+        failures = 0
+        while True:
+            ended.clear()
+            began = time.monotonic()
+            if await self._started(spec):
+                await ended.wait()
+                sight = await self.runtime.observe(spec.ref)
+                output = (await self.runtime.logs(spec.ref, tail=1000)).strip()
+                log.warning(
+                    "service.ended",
+                    service=spec.env["JUPYTERHUB_SERVICE_NAME"],
+                    detail=sight.detail,
+                    output=output,
+                )
+            await self._end(spec.ref)
+            failures = 0 if time.monotonic() - began > LONG_LIFE else failures + 1
+            await asyncio.sleep(min(LONGEST_PAUSE, 0.5 * 2**failures) if failures else 0)
+
+    async def _started(self, spec: LaunchSpec) -> bool:
+        try:
+            sight = await self.runtime.create(spec)
+        except HubError as error:
+            log.error("service.not_started", service=spec.env["JUPYTERHUB_SERVICE_NAME"], error=str(error))
+            return False
+        return sight.life is Life.RUNNING
+
+    async def _end(self, ref: Ref) -> None:
+        while (await self.runtime.delete(ref, grace=self.grace)).life is Life.RUNNING:  # noqa: ASYNC110
+            await asyncio.sleep(0.5)
