@@ -8,6 +8,7 @@ from typing import Any
 from apphub.kit.urls import Urls
 from apphub.pages.contexts import Card, Choice, OptionField, ServerRow, State
 from apphub.profiles.model import may_launch
+from apphub.servers.launch import first_page
 from apphub.servers.model import Server
 from apphub.settings import Option, Profile
 
@@ -74,15 +75,7 @@ def server_row(server: Server, urls: Urls, icons: Mapping[str, str], *, own: boo
         icon=icons.get(plan.profile, "") if plan is not None else "",
         started=server.requested if server.active else None,
         last_activity=server.last_activity,
-        url=open_url(server, urls),
+        url=first_page(server, urls),
         removable=own and bool(server.key.name),
         may_control=own,
     )
-
-
-def open_url(server: Server, urls: Urls) -> str:
-    """Where Open leads: the app's own first page."""
-    path = urls.server(*server.key)
-    if server.plan is not None and server.plan.kind == "command":
-        path += server.plan.default_url.lstrip("/")
-    return path

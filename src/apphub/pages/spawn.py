@@ -13,13 +13,14 @@ from apphub.errors import Invalid, LimitReached, NotFound
 from apphub.kit import clock
 from apphub.kit.urls import local_path, segment
 from apphub.pages.answers import redirect, show
-from apphub.pages.cards import card, open_url
+from apphub.pages.cards import card
 from apphub.pages.contexts import Choice, Spawn, SpawnPending
 from apphub.pages.forms import Form
 from apphub.pages.stopped import stopped_page
 from apphub.profiles.model import PROFILE
 from apphub.runtimes.base import Ref
 from apphub.servers.actions import Ask
+from apphub.servers.launch import first_page
 from apphub.servers.model import Server, ServerKey, parse_server_name
 from apphub.servers.views import Account, default_server
 from apphub.web.errors import status_of
@@ -229,7 +230,7 @@ async def pending_page(request: HubRequest, server: Server) -> SpawnPending:
 
 
 def _goal(request: HubRequest, server: Server) -> str:
-    return local_path(request.query_params.get("next")) or open_url(server, request.hub.urls)
+    return local_path(request.query_params.get("next")) or first_page(server, request.hub.urls)
 
 
 def _onward(request: HubRequest, server: Server) -> str:

@@ -23,6 +23,8 @@ from apphub.runtimes.base import LaunchFailed, LaunchSpec, Ref
 from apphub.servers.model import Plan, Server, ServerKey
 
 _HOLE = re.compile(r"\{\{|\}\}|\{(option:)?([A-Za-z0-9_.-]+)\}")
+#: Left as it is in an address that may hold a query and a fragment.
+_URL = "/?#%:@!$&'()*+,;=~-._"
 _HELLO = Path(__file__).parent.parent / "apps" / "hello.py"
 
 #: What servers of the process runtime inherit of the hub's own environment.
@@ -61,6 +63,8 @@ def launch_spec(server: Server, token: str, around: Surroundings) -> LaunchSpec:
     if home is not None:
         env |= {"HOME": str(home), "USER": server.key.user, "SHELL": around.environ.get("SHELL", "/bin/sh")}
     env |= _hub_environment(server, token, around.urls)
+    if plan.default_url:
+        env["JUPYTERHUB_DEFAULT_URL"] = filled(plan.default_url, holes, plan.options)
     env |= _limits(plan)
     env |= {name: filled(value, holes, plan.options) for name, value in plan.environment.items()}
     if plan.environment_path:
@@ -76,6 +80,22 @@ def launch_spec(server: Server, token: str, around: Surroundings) -> LaunchSpec:
         memory_bytes=plan.memory_limit,
         cpus=plan.cpu_limit,
     )
+
+
+def first_page(server: Server, urls: Urls) -> str:
+    """Path of the page that opens the app: its `default_url`, or its root.
+
+    `jupyterhub-singleuser` is given that address by its environment and leads there from its
+    root, once its visitor has signed in.
+    """
+    root, plan = urls.server(*server.key), server.plan
+    if plan is None or plan.kind == "jupyterhub-singleuser":
+        return root
+    try:
+        page = filled(plan.default_url, _holes(server, urls), plan.options)
+    except LaunchFailed:
+        return root  # it has no address yet, and its launch will say so if that never comes
+    return root + quote(page.lstrip("/"), safe=_URL)
 
 
 def filled(text: str, holes: Mapping[str, str], options: Mapping[str, object]) -> str:
@@ -97,16 +117,16 @@ def filled(text: str, holes: Mapping[str, str], options: Mapping[str, object]) -
 
 
 def _holes(server: Server, urls: Urls) -> dict[str, str]:
-    assert server.address is not None
     prefix = urls.server(*server.key)
-    return {
+    holes = {
         "user": server.key.user,
         "server": server.key.name,
-        "ip": server.address.ip,
-        "port": str(server.address.port),
         "prefix": prefix,
         "base": prefix.rstrip("/"),
     }
+    if server.address is not None:
+        holes |= {"ip": server.address.ip, "port": str(server.address.port)}
+    return holes
 
 
 def _command(plan: Plan, holes: Mapping[str, str], *, root: bool) -> tuple[str, ...]:
@@ -163,8 +183,6 @@ def _hub_environment(server: Server, token: str, urls: Urls) -> dict[str, str]:
         "APPHUB_PROFILE": plan.profile,
         "APPHUB_USER_OPTIONS": options,
     }
-    if plan.default_url:
-        env["JUPYTERHUB_DEFAULT_URL"] = plan.default_url
     if plan.options_variable:
         env[plan.options_variable] = options
     return env
