@@ -13,7 +13,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +111,7 @@ MAKE_RUN = ["make", "--silent", "run", "ARGS=--bind {bind} --data-dir {data}"]
 
 @pytest.fixture(params=["make run", "default settings", "below /apps/", "with TLS", "on [::1]"])
 def guided_hub(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningHub]:
-    made = {
+    made: dict[str, Callable[[], RunningHub]] = {
         "make run": lambda: RunningHub(command=MAKE_RUN),
         "default settings": RunningHub,
         "below /apps/": lambda: RunningHub({"base_url": "/apps/"}),
