@@ -5,7 +5,7 @@ from __future__ import annotations
 from litestar import Response, get, post
 
 from apphub.access.scopes import describe
-from apphub.kit.urls import local_path
+from apphub.pages.addressed import asked
 from apphub.pages.answers import redirect, show
 from apphub.pages.contexts import AcceptShare, ScopeLine
 from apphub.pages.forms import Form
@@ -26,7 +26,7 @@ async def ask(request: HubRequest) -> Response[bytes]:
         server=code.server.key.name,
         display_name=code.server.display_name,
         scopes=[ScopeLine(scope=scope, description=describe(scope)) for scope in scopes],
-        next=local_path(request.query_params.get("next")) or "",
+        next=asked(request),
     )
     return show(request, page)
 
@@ -36,8 +36,7 @@ async def accept(request: HubRequest) -> Response[bytes]:
     """Take it, and go there."""
     form = await Form.of(request)
     code = await request.hub.shares.accept(request.actor, request.by, form.text("code"))
-    goal = local_path(request.query_params.get("next"))
-    return redirect(goal or request.hub.urls.server(*code.server.key))
+    return redirect(asked(request) or request.hub.urls.server(*code.server.key))
 
 
 ROUTES = [ask, accept]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from litestar import Response, get
 
+from apphub.access.grants import Target
 from apphub.pages.answers import renderer, show
-from apphub.pages.cards import server_row
+from apphub.pages.cards import server_row, target_of
 from apphub.pages.contexts import Admin, UserRow
-from apphub.servers.views import Page
+from apphub.servers.views import Account, Page
 from apphub.web.needs import needs_list
 from apphub.web.request import HubRequest
 
@@ -26,26 +29,35 @@ async def admin(request: HubRequest) -> Response[bytes]:
     accounts = await hub.views.list_accounts(reach, part)
     total = await hub.views.count_accounts(reach, part)
     icons = {profile.slug: profile.icon for profile in hub.catalogue.all()}
-    users = [
-        UserRow(
-            name=account.person.name,
-            admin=account.person.admin,
-            groups=account.person.groups,
-            last_activity=account.person.last_activity,
-            servers=[server_row(server, hub.urls, icons) for server in account.servers if server.attempt],
-        )
-        for account in accounts
-    ]
     return show(
         request,
         Admin(
-            users=users,
+            users=[_row(request, account, icons) for account in accounts],
+            here=_link(request, search, offset),
             total=total,
             first=offset,
             search=search,
             before=_link(request, search, offset - SIZE) if offset else "",
             after=_link(request, search, offset + SIZE) if offset + SIZE < total else "",
         ),
+    )
+
+
+def _row(request: HubRequest, account: Account, icons: Mapping[str, str]) -> UserRow:
+    """A user, as far as this administrator may look."""
+    person, actor = account.person, request.actor
+    groups = frozenset(person.groups)
+    target = Target(user=person.name, groups=groups)
+    return UserRow(
+        name=person.name,
+        admin=person.admin and actor.may("read:users:name", target),
+        groups=person.groups if actor.may("read:users:groups", target) else (),
+        last_activity=person.last_activity if actor.may("read:users:activity", target) else None,
+        servers=[
+            server_row(server, actor, request.hub.urls, icons, groups=groups)
+            for server in account.servers
+            if (server.key.name or server.attempt) and actor.may("read:servers", target_of(server, groups))
+        ],
     )
 
 

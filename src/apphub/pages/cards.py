@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from apphub.access.actor import Actor
+from apphub.access.grants import Target
 from apphub.kit.urls import Urls
 from apphub.pages.contexts import Card, Choice, OptionField, ServerRow, State
+from apphub.pages.locale import gettext
 from apphub.profiles.model import may_launch
 from apphub.servers.launch import first_page
 from apphub.servers.model import Server
 from apphub.settings import Option, Profile
 
 
-def card(profile: Profile, groups: frozenset[str], chosen: Mapping[str, Any] | None = None) -> Card:
+def card(
+    profile: Profile, groups: frozenset[str], language: str, chosen: Mapping[str, Any] | None = None
+) -> Card:
     """A profile, with the reason why it is locked for somebody in these groups."""
-    locked = ""
-    if not may_launch(profile, groups):
-        names = ", ".join(sorted(profile.groups))
-        locked = f"For members of {names}." if names else "Not open to anybody yet."
     return Card(
         slug=profile.slug,
         name=profile.display_name or profile.slug,
@@ -27,8 +28,14 @@ def card(profile: Profile, groups: frozenset[str], chosen: Mapping[str, Any] | N
         memory_bytes=profile.memory_limit,
         cpus=profile.cpu_limit,
         options=[field(name, option, (chosen or {}).get(name)) for name, option in profile.options.items()],
-        locked=locked,
+        locked="" if may_launch(profile, groups) else _locked(profile, language),
     )
+
+
+def _locked(profile: Profile, language: str) -> str:
+    if not profile.groups:
+        return gettext(language, "Not open to anybody yet.")
+    return gettext(language, "For members of %(groups)s.") % {"groups": ", ".join(sorted(profile.groups))}
 
 
 def field(name: str, option: Option, chosen: Any = None) -> OptionField:
@@ -62,20 +69,44 @@ def state_of(server: Server) -> State:
     return State.FAILED if server.failed else State.STOPPED
 
 
-def server_row(server: Server, urls: Urls, icons: Mapping[str, str], *, own: bool = True) -> ServerRow:
-    """One server in a list."""
-    plan = server.plan
+def reason_of(server: Server) -> str:
+    """Why the last attempt ended by itself, as one sentence; empty when it did not."""
+    return (server.reason or "").partition("\n")[0] if server.failed else ""
+
+
+def target_of(server: Server, groups: frozenset[str] = frozenset()) -> Target:
+    """The server, for questions of reach; `groups` are its owner's."""
+    return Target(user=server.key.user, groups=groups, server=str(server.key))
+
+
+def server_row(
+    server: Server,
+    actor: Actor,
+    urls: Urls,
+    icons: Mapping[str, str],
+    *,
+    groups: frozenset[str] = frozenset(),
+    listed: bool = True,
+) -> ServerRow:
+    """One server in a list, with what the actor may do to it.
+
+    A list that shows what exists (`listed`) lets a server be removed; one of servers that others
+    share does not.
+    """
+    plan, target = server.plan, target_of(server, groups)
+    may_stop = actor.may("delete:servers", target)
     return ServerRow(
         user=server.key.user,
         name=server.key.name,
         display_name=server.display_name,
         state=state_of(server),
-        reason=(server.reason or "").partition("\n")[0] if server.failed else "",
+        reason=reason_of(server),
         profile=plan.title if plan is not None else "",
         icon=icons.get(plan.profile, "") if plan is not None else "",
         started=server.requested if server.active else None,
         last_activity=server.last_activity,
-        url=first_page(server, urls),
-        removable=own and bool(server.key.name),
-        may_control=own,
+        url=first_page(server, urls) if actor.may("access:servers", target) else "",
+        removable=listed and may_stop and bool(server.key.name),
+        may_start=actor.may("start:servers", target),
+        may_stop=may_stop,
     )

@@ -116,10 +116,11 @@ class ServerRow:
     icon: str = ""
     started: datetime | None = None
     last_activity: datetime | None = None
-    #: Path of the app on this host.
+    #: Path of the app on this host; empty: it is not open to this person.
     url: str = ""
     removable: bool = True
-    may_control: bool = True
+    may_start: bool = True
+    may_stop: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +190,10 @@ class SpawnPending:
     progress: int = 0
     messages: Sequence[str] = ()
     elapsed: timedelta = timedelta()
+    #: Where to go when it is ready, a path on this host; empty: to the app's first page.
+    next: str = ""
+    #: The page of the hub that led here.
+    back: str = ""
     #: The last lines of its output.
     log: str = ""
     #: Why it failed; empty: it has not.
@@ -304,6 +309,8 @@ class Admin:
     """Users and their servers, for administrators; `search` is sent as `?search=`."""
 
     template: ClassVar[str] = "admin.html"
+    #: Path and query of this page: its buttons lead back here.
+    here: str = ""
     users: Sequence[UserRow] = ()
     total: int = 0
     first: int = 0

@@ -7,10 +7,12 @@ from urllib.parse import quote
 from litestar import Response
 
 from apphub.errors import HubError, Unauthenticated
-from apphub.pages.answers import redirect, show
+from apphub.pages.answers import language, redirect, show
 from apphub.pages.contexts import Error
+from apphub.pages.locale import gettext
 from apphub.web.errors import message_of
 from apphub.web.request import HubRequest
+from apphub.web.xsrf import Forged
 
 
 def error_page(request: HubRequest, error: Exception, status: int) -> Response[bytes]:
@@ -18,16 +20,25 @@ def error_page(request: HubRequest, error: Exception, status: int) -> Response[b
     reads = request.method in ("GET", "HEAD") and request.scope["path"] != "/hub/metrics"
     if isinstance(error, Unauthenticated) and reads:
         return redirect(sign_in_address(request))
-    return show(
-        request,
-        Error(
-            status=status,
-            message=error.message if isinstance(error, HubError) else message_of(error),
-            advice=(error.advice or "") if isinstance(error, HubError) else "",
-            request_id=request.request_id,
-        ),
-        status=status,
-    )
+    title, message, advice = words_of(error, status, language(request))
+    page = Error(status=status, title=title, message=message, advice=advice, request_id=request.request_id)
+    return show(request, page, status=status)
+
+
+def words_of(error: Exception, status: int, tongue: str) -> tuple[str, str, str]:
+    """Title, message and advice; where a text is empty the page has one that fits the status."""
+    if isinstance(error, Unauthenticated):
+        return gettext(tongue, "Please sign in"), gettext(tongue, "Your sign-in has ended."), ""
+    if isinstance(error, Forged):
+        why = gettext(tongue, "The page that sent this was open for too long, or was not one of the hub's.")
+        return "", why, gettext(tongue, "Go back, load the page again, and repeat what you did.")
+    if isinstance(error, HubError):
+        return "", error.message, error.advice or ""
+    if status == 404:
+        return "", gettext(tongue, "There is nothing at this address."), ""
+    if status == 405:
+        return "", gettext(tongue, "This address does not take requests of this method."), ""
+    return "", "" if status >= 500 else message_of(error), ""
 
 
 def sign_in_address(request: HubRequest) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apphub.errors import Invalid, shown
+from apphub.pages.locale import gettext
 from apphub.settings import Option, Profile
 from apphub.web.credentials import check_xsrf
 from apphub.web.request import HubRequest
@@ -35,17 +36,17 @@ class Form:
         """All values of a field."""
         return list(self._fields.get(name, ()))
 
-    def options(self, profile: Profile) -> dict[str, Any]:
+    def options(self, profile: Profile, language: str) -> dict[str, Any]:
         """The options of a profile, each as its type wants it; empty fields count as left out."""
         options: dict[str, Any] = {}
         for name, option in profile.options.items():
             value = self._fields.get(f"{PREFIX}{name}", [""])[-1]
             if value.strip():
-                options[name] = typed(name, option, value)
+                options[name] = typed(name, option, value, language)
         return options
 
 
-def typed(name: str, option: Option, value: str) -> Any:
+def typed(name: str, option: Option, value: str, language: str) -> Any:
     """A text of a form as the option's type."""
     try:
         match option.type:
@@ -58,4 +59,5 @@ def typed(name: str, option: Option, value: str) -> Any:
             case _:
                 return value
     except ValueError:
-        raise Invalid(f"{shown(value)} is no {option.type} for {option.title or name}.") from None
+        what = gettext(language, "%(value)s is not a number, as %(option)s must be.")
+        raise Invalid(what % {"value": shown(value), "option": option.title or name}) from None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from litestar import Response, get
 
 from apphub.kit.urls import segment
-from apphub.pages.answers import redirect, show
+from apphub.pages.answers import language, redirect, show
 from apphub.pages.cards import card, server_row
-from apphub.pages.contexts import Home, Link
+from apphub.pages.contexts import Card, Home, Link
+from apphub.pages.locale import gettext
 from apphub.pages.signin import landing
 from apphub.people.model import Service
 from apphub.servers.views import Account
@@ -44,24 +47,46 @@ def home_page(request: HubRequest, account: Account, services: list[Service], sh
     """What the home page shows of a person."""
     hub = request.hub
     groups = frozenset(account.person.groups)
-    profiles = hub.catalogue.all()
-    icons = {profile.slug: profile.icon for profile in profiles}
-    cards = [card(profile, groups) for profile in profiles]
-    cards.sort(key=lambda one: bool(one.locked))
+    icons = {profile.slug: profile.icon for profile in hub.catalogue.all()}
     servers = [server for server in account.servers if server.key.name or server.attempt]
     servers.sort(key=lambda server: (not server.active, server.key.name))
-    default = account.server("")
+    given = {share.server.id: share.server for share in shared}  # one may be shared in several ways
+    busy = _default_is_used(account)
+    named = _may_have_more(account, hub.settings.limits.named_servers_per_user)
     return Home(
-        servers=[server_row(server, hub.urls, icons) for server in servers],
-        cards=cards,
-        shared=[server_row(share.server, hub.urls, icons, own=False) for share in shared],
+        servers=[server_row(server, request.actor, hub.urls, icons, groups=groups) for server in servers],
+        cards=_cards(request, groups, full=busy and not named),
+        shared=[
+            server_row(server, request.actor, hub.urls, icons, listed=False) for server in given.values()
+        ],
         services=[
             Link(service.name, f"{hub.urls.base}services/{segment(service.name)}/")
             for service in services
             if service.display and service.url
         ],
-        suggested_name=_free_name(account) if default is not None and default.active else "",
+        named=named,
+        suggested_name=_free_name(account) if named and busy else "",
     )
+
+
+def _cards(request: HubRequest, groups: frozenset[str], *, full: bool) -> list[Card]:
+    """What may be started first, then what may not, with the reason why."""
+    tongue = language(request)
+    cards = [card(profile, groups, tongue) for profile in request.hub.catalogue.all()]
+    if full:
+        why = gettext(tongue, "You have as many servers as you may. Stop or remove one first.")
+        cards = [replace(one, locked=one.locked or why) for one in cards]
+    return sorted(cards, key=lambda one: bool(one.locked))
+
+
+def _default_is_used(account: Account) -> bool:
+    default = account.server("")
+    return default is not None and default.active
+
+
+def _may_have_more(account: Account, limit: int) -> bool:
+    """Whether there may be another named server; 0 means no limit."""
+    return not limit or sum(bool(server.key.name) for server in account.servers) < limit
 
 
 def _free_name(account: Account) -> str:

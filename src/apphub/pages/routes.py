@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from litestar.handlers import HTTPRouteHandler
 
-from apphub.pages import accept, admin, consent, home, signin, spawn, static, tokens, userpath
+from apphub.pages import accept, admin, consent, home, pending, signin, spawn, static, tokens, userpath
 
 ROUTES: list[HTTPRouteHandler] = [
     *home.ROUTES,
     *signin.ROUTES,
     *spawn.ROUTES,
+    *pending.ROUTES,
     *tokens.ROUTES,
     *consent.ROUTES,
     *accept.ROUTES,

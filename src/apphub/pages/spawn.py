@@ -1,57 +1,35 @@
-"""Start a server, watch it come up, stop it, remove it."""
+"""Start a server, stop it, remove it."""
 
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 from litestar import Response, get, post
-from litestar.response import Stream
 
 from apphub.access.grants import Target
-from apphub.errors import Invalid, LimitReached, NotFound
-from apphub.kit import clock
-from apphub.kit.urls import local_path, segment
-from apphub.pages.answers import redirect, show
+from apphub.errors import Invalid, LimitReached
+from apphub.kit.urls import segment
+from apphub.pages.addressed import (
+    asked,
+    back_of,
+    find_account,
+    find_server,
+    key_of,
+    onward,
+    paths,
+    pending_path,
+)
+from apphub.pages.answers import language, redirect, show
 from apphub.pages.cards import card
-from apphub.pages.contexts import Choice, Spawn, SpawnPending
+from apphub.pages.contexts import Choice, Spawn
 from apphub.pages.forms import Form
-from apphub.pages.stopped import stopped_page
 from apphub.profiles.model import PROFILE
-from apphub.runtimes.base import Ref
 from apphub.servers.actions import Ask
-from apphub.servers.launch import first_page
-from apphub.servers.model import Server, ServerKey, parse_server_name
-from apphub.servers.views import Account, default_server
+from apphub.servers.model import AlreadyRunning, ServerKey, parse_server_name
+from apphub.servers.views import Account
 from apphub.web.errors import status_of
 from apphub.web.needs import needs, visitor
-from apphub.web.progress import TAIL, stream
 from apphub.web.request import HubRequest
-
-_KEY = ("/{user:str}", "/{user:str}/{server:str}")
-
-
-def _paths(verb: str) -> list[str]:
-    return [f"/hub/{verb}{key}" for key in _KEY]
-
-
-def key_of(request: HubRequest) -> ServerKey:
-    """The server that the path names."""
-    name = request.segment("server") if "server" in request.path_params else ""
-    return ServerKey(request.segment("user"), parse_server_name(name) if name else "")
-
-
-async def find_account(request: HubRequest) -> Account:
-    """The person that the path names."""
-    account = await request.hub.views.find_account(request.segment("user"))
-    if account is None:
-        raise NotFound("There is no such user.")
-    return account
-
-
-def find_server(account: Account, key: ServerKey) -> Server | None:
-    """The server, also the default one that has never been started."""
-    return account.server(key.name) or (default_server(account.person) if not key.name else None)
 
 
 @get("/hub/spawn", guards=[visitor()])
@@ -60,10 +38,10 @@ async def spawn_mine(request: HubRequest) -> Response[bytes]:
     account = await request.hub.views.account(request.actor.name)
     server = account.server("")
     if server is not None and server.active:
-        return redirect(_onward(request, server))
+        return redirect(onward(request, server))
     if _starts_at_once(request, account):
         server = await request.hub.servers.start(request.by, ServerKey(request.actor.name, ""), Ask())
-        return redirect(_pending(request, server.key))
+        return redirect(pending_path(request, server.key))
     query = request.scope["query_string"].decode("latin-1")
     path = request.hub.urls.page("spawn", request.actor.name)
     return redirect(f"{path}?{query}" if query else path)
@@ -77,20 +55,20 @@ async def start_mine(request: HubRequest) -> Response[bytes]:
     return await start_from_form(request)
 
 
-@get(_paths("spawn"), guards=[needs("start:servers")])
+@get(paths("spawn"), guards=[needs("start:servers")])
 async def ask(request: HubRequest) -> Response[bytes]:
     """The form that starts a server; one that runs already is opened, one on its way is shown."""
     key = key_of(request)
     account = await find_account(request)
     server = find_server(account, key)
     if server is not None and server.active:
-        return redirect(_onward(request, server))
+        return redirect(onward(request, server))
     chosen = request.query_params.get("profile")
     last = dict(server.options or {}) if server is not None else {}
     return show(request, spawn_page(request, account, key, chosen or last.get(PROFILE), last))
 
 
-@post(_paths("spawn"), guards=[needs("start:servers")])
+@post(paths("spawn"), guards=[needs("start:servers")])
 async def start_with_options(request: HubRequest) -> Response[bytes]:
     """Start a server with the choices of the form."""
     return await start_from_form(request)
@@ -99,32 +77,46 @@ async def start_with_options(request: HubRequest) -> Response[bytes]:
 async def start_from_form(request: HubRequest) -> Response[bytes]:
     """Start the server that the path names, as the form says."""
     form, key = await Form.of(request), key_of(request)
-    if not key.name and (name := form.text("server_name")):
-        key = ServerKey(key.user, parse_server_name(name))
     profile = request.hub.catalogue.find(form.text("profile"))
     sent: dict[str, Any] = {PROFILE: form.text("profile")} if form.text("profile") else {}
     try:
+        if not key.name and (name := form.text("server_name")):
+            key = await _named(request, name)
         if profile is not None:
-            sent |= form.options(profile)
+            sent |= form.options(profile, language(request))
         server = await request.hub.servers.start(request.by, key, Ask(options=sent))
     except (Invalid, LimitReached) as error:
         account = await find_account(request)
         page = spawn_page(request, account, key, form.text("profile"), sent, error=str(error))
         return show(request, page, status=status_of(error))
-    return redirect(_pending(request, server.key))
+    return redirect(pending_path(request, server.key))
 
 
-@post(_paths("start"), guards=[needs("start:servers")])
+async def _named(request: HubRequest, name: str) -> ServerKey:
+    """A server that the form names, not the path: whoever may start the path's may not start every other."""
+    account = await find_account(request)
+    key = ServerKey(account.person.name, parse_server_name(name))
+    target = Target(user=key.user, groups=frozenset(account.person.groups), server=str(key))
+    request.actor.demand(target, "start:servers")
+    return key
+
+
+@post(paths("start"), guards=[needs("start:servers")])
 async def start_again(request: HubRequest) -> Response[bytes]:
-    """Start a server with what it was last started with."""
+    """Start a server with what it was last started with; one that runs already is opened."""
     await Form.of(request)
-    server = await request.hub.servers.start(request.by, key_of(request), Ask())
-    return redirect(_pending(request, server.key))
+    key = key_of(request)
+    try:
+        server = await request.hub.servers.start(request.by, key, Ask())
+    except AlreadyRunning:
+        found = await request.hub.servers.find(key)
+        return redirect(onward(request, found) if found is not None else back_of(request))
+    return redirect(pending_path(request, server.key))
 
 
-@post(_paths("stop"), guards=[needs("delete:servers")])
+@post(paths("stop"), guards=[needs("delete:servers")])
 async def stop(request: HubRequest) -> Response[bytes]:
-    """Stop a server and go home."""
+    """Stop a server and go home, or back to the page that asked for it."""
     await Form.of(request)
     hub = request.hub
     server = await hub.servers.stop(request.by, key_of(request))
@@ -132,40 +124,15 @@ async def stop(request: HubRequest) -> Response[bytes]:
         await hub.servers.stopped(
             server, min(hub.settings.timeouts.slow_stop, hub.settings.timeouts.slow_spawn)
         )
-    return redirect(f"{hub.urls.hub}home")
+    return redirect(back_of(request))
 
 
-@post(_paths("remove"), guards=[needs("delete:servers")])
+@post(paths("remove"), guards=[needs("delete:servers")])
 async def remove(request: HubRequest) -> Response[bytes]:
-    """Forget a server and go home."""
+    """Forget a server and go home, or back to the page that asked for it."""
     await Form.of(request)
     await request.hub.servers.stop(request.by, key_of(request), remove=True)
-    return redirect(f"{request.hub.urls.hub}home")
-
-
-@get(_paths("spawn-pending"), guards=[needs("read:servers")])
-async def pending(request: HubRequest) -> Response[bytes]:
-    """A server on its way: progress, output, and the reason when it does not come up."""
-    key = key_of(request)
-    account = await find_account(request)
-    server = find_server(account, key)
-    if server is None:
-        raise NotFound(f"{key.user} has no server {key.name!r}.")
-    if server.ready:
-        return redirect(_onward(request, server))
-    if not server.active and not server.failed:
-        return show(request, stopped_page(request, account, server, _goal(request, server)))
-    return show(request, await pending_page(request, server))
-
-
-@get([f"/hub/progress{key}" for key in _KEY], guards=[needs("read:servers")])
-async def events(request: HubRequest) -> Stream:
-    """What the page of a server on its way listens to."""
-    account = await find_account(request)
-    server = find_server(account, key_of(request))
-    if server is None or not server.active:
-        raise NotFound("The server is not starting.")
-    return stream(request.hub, server, detail=True, goal=_goal(request, server))
+    return redirect(back_of(request))
 
 
 def _starts_at_once(request: HubRequest, account: Account) -> bool:
@@ -200,54 +167,11 @@ def spawn_page(
     return Spawn(
         user=key.user,
         server=key.name,
-        card=card(profile, groups, chosen) if profile is not None else None,
+        card=card(profile, groups, language(request), chosen) if profile is not None else None,
         others=[Choice(one.slug, one.display_name or one.slug) for one in open_ones if one is not profile],
-        next=local_path(request.query_params.get("next")) or "",
+        next=asked(request),
         error=error,
     )
-
-
-async def pending_page(request: HubRequest, server: Server) -> SpawnPending:
-    """What the page of a server on its way shows."""
-    hub = request.hub
-    told = await hub.servers.events(server)
-    plan = server.plan
-    profile = hub.catalogue.find(plan.profile) if plan is not None else None
-    sentence = (server.reason or "").partition("\n")[0]
-    return SpawnPending(
-        user=server.key.user,
-        server=server.key.name,
-        display_name=server.display_name,
-        profile=plan.title if plan is not None else "",
-        icon=profile.icon if profile is not None else "",
-        events=_with_next(request, hub.urls.page("progress", *server.key)),
-        progress=max((event.progress for event in told), default=0),
-        messages=[event.message for event in told],
-        elapsed=clock.now() - (server.requested or clock.now()),
-        log=await hub.runtime.logs(Ref(server.id, server.attempt), tail=TAIL),
-        failed=sentence if server.failed else "",
-    )
-
-
-def _goal(request: HubRequest, server: Server) -> str:
-    return local_path(request.query_params.get("next")) or first_page(server, request.hub.urls)
-
-
-def _onward(request: HubRequest, server: Server) -> str:
-    """To the app when it runs, to its progress when it is on its way, else to the form that starts it."""
-    if server.ready:
-        return _goal(request, server)
-    kind = "spawn-pending" if server.active else "spawn"
-    return _with_next(request, request.hub.urls.page(kind, *server.key))
-
-
-def _pending(request: HubRequest, key: ServerKey) -> str:
-    return _with_next(request, request.hub.urls.page("spawn-pending", *key))
-
-
-def _with_next(request: HubRequest, path: str) -> str:
-    goal = local_path(request.query_params.get("next"))
-    return f"{path}?next={quote(goal, safe='/')}" if goal else path
 
 
 ROUTES = [
@@ -258,6 +182,4 @@ ROUTES = [
     start_again,
     stop,
     remove,
-    pending,
-    events,
 ]

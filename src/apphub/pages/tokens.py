@@ -9,9 +9,10 @@ from litestar import Response, get, post
 
 from apphub.access.model import Token
 from apphub.errors import Invalid
-from apphub.pages.answers import redirect, show
+from apphub.pages.answers import language, redirect, show
 from apphub.pages.contexts import AppRow, TokenRow, Tokens
 from apphub.pages.forms import Form
+from apphub.pages.locale import gettext
 from apphub.web.needs import visitor
 from apphub.web.request import HubRequest
 
@@ -28,19 +29,19 @@ async def tokens(request: HubRequest) -> Response[bytes]:
 @post("/hub/token", guards=[visitor()])
 async def create(request: HubRequest) -> Response[bytes]:
     """Make a token, shown in this answer and never again."""
-    form, actor = await Form.of(request), request.actor
+    form, actor, tongue = await Form.of(request), request.actor, language(request)
     scopes = form.text("scopes").split()
     asked = form.text("expires_in")
     life = timedelta(seconds=int(asked)) if asked.isascii() and asked.isdigit() and len(asked) < 10 else None
     try:
         if life is not None and not life:
-            raise Invalid("A token lives longer than that.")
+            raise Invalid(gettext(tongue, "A token lives longer than that."))
         _, secret = await request.hub.access.create_token(
             actor,
             request.by,
             actor.name,
             scopes=scopes or None,
-            note=form.text("note")[:200] or "Made on the page of tokens",
+            note=form.text("note")[:200] or gettext(tongue, "Made on the page of tokens"),
             life=life,
         )
     except Invalid as error:
@@ -67,16 +68,24 @@ async def revoke_app(request: HubRequest) -> Response[bytes]:
     return redirect(f"{request.hub.urls.hub}token")
 
 
+def lives_up_to(maximum: timedelta | None) -> tuple[timedelta | None, ...]:
+    """What is offered where no token may live longer than this."""
+    if maximum is None:
+        return LIVES
+    return (*(life for life in LIVES if life is not None and life < maximum), maximum)
+
+
 async def _page(
     request: HubRequest, *, new_token: str = "", error: str = "", note: str = "", scopes: str = ""
 ) -> Tokens:
+    lives = lives_up_to(request.hub.settings.tokens.maximum_life)
     mine = await request.hub.access.tokens_of(request.actor.name)
     return Tokens(
         new_token=new_token,
         note=note,
         scopes=scopes,
-        lives=LIVES,
-        chosen_life=USUAL,
+        lives=lives,
+        chosen_life=USUAL if USUAL in lives else lives[-1],
         error=error,
         tokens=[
             TokenRow(

@@ -12,8 +12,10 @@ from urllib.parse import quote
 from litestar import Response, delete, get, patch, post, put
 
 from apphub.errors import NotFound
-from apphub.pages.answers import redirect, show
-from apphub.pages.stopped import stopped_page, target_of
+from apphub.pages.answers import language, redirect, show
+from apphub.pages.cards import target_of
+from apphub.pages.locale import gettext
+from apphub.pages.stopped import stopped_page
 from apphub.servers.model import Server
 from apphub.servers.views import Account, default_server
 from apphub.web.json import answer
@@ -33,7 +35,7 @@ async def _answer(request: HubRequest) -> Response[bytes]:
     account = await request.hub.views.find_account(user)
     server = _find(account, path) if account is not None else None
     if account is None or server is None or not _may_see(request, account, server):
-        raise NotFound("There is no such server, or it is not open to you.")
+        raise NotFound(gettext(language(request), "There is no such server, or it is not open to you."))
     url = f"{request.hub.urls.base.rstrip('/')}{path}"
     program = _is_program(request, path)
     if server.ready and not program:
@@ -66,7 +68,8 @@ def _find(account: Account, path: str) -> Server | None:
 
 
 def _may_see(request: HubRequest, account: Account, server: Server) -> bool:
-    return request.actor.may("access:servers", target_of(account, server))
+    groups = frozenset(account.person.groups)
+    return request.actor.may("access:servers", target_of(server, groups))
 
 
 def _is_program(request: HubRequest, path: str) -> bool:
@@ -82,7 +85,10 @@ def _once_more(request: HubRequest, url: str) -> str:
     except ValueError:
         tries = 1
     if tries > MOST_REDIRECTS:
-        raise NotFound("The server runs, but its address leads in circles.", "Wait a moment, then try again.")
+        raise NotFound(
+            gettext(language(request), "The server runs, but its address leads in circles."),
+            gettext(language(request), "Wait a moment, then try again."),
+        )
     query = [
         part
         for part in request.scope["query_string"].decode("latin-1").split("&")

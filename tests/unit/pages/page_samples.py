@@ -73,7 +73,15 @@ PAGES: tuple[c.Page, ...] = (
     c.Spawn(user="ada", card=_CARDS[1]),
     c.Spawn(user="ada", error="Nothing."),
     c.SpawnPending(
-        user="eve", server="lab", profile="Lab", events="/hub/e", progress=50, messages=("One",), log="line"
+        user="eve",
+        server="lab",
+        profile="Lab",
+        events="/hub/e",
+        progress=50,
+        messages=("One",),
+        next="/user/eve/lab/x",
+        back="/hub/admin",
+        log="line",
     ),
     c.SpawnPending(user="ada", events="/hub/e", failed="It ended.", log="line"),
     *(
@@ -119,6 +127,7 @@ PAGES: tuple[c.Page, ...] = (
         for server in ("", "lab")
     ),
     c.Admin(
+        here="/hub/admin?search=e",
         users=(
             c.UserRow(name="ada", admin=True, groups=("geo", "sea"), last_activity=NOW, servers=SERVERS),
             c.UserRow(name="eve"),
@@ -130,6 +139,7 @@ PAGES: tuple[c.Page, ...] = (
         after="/hub/admin?search=e&offset=100",
     ),
     c.Admin(search="nobody"),
+    c.Admin(),
     c.Error(status=404, title="Gone", message="Nothing here.", advice="Look elsewhere.", request_id="r1"),
     c.Error(status=500, request_id="r1"),
     c.Error(status=418),

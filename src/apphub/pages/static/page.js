@@ -37,14 +37,6 @@ for (const button of document.querySelectorAll("[data-reveal]")) {
   button.form.addEventListener("submit", () => show(false));
 }
 
-// data-same-as="id": two fields must agree.
-for (const again of document.querySelectorAll("[data-same-as]")) {
-  const first = byId(again.dataset.sameAs);
-  const check = () => again.setCustomValidity(first.value === again.value ? "" : again.dataset.differs);
-  first.addEventListener("input", check);
-  again.addEventListener("input", check);
-}
-
 // data-copy="id": copy a field. The clipboard exists only on https and localhost; elsewhere the
 // field is selected, ready for the keyboard.
 for (const button of document.querySelectorAll("[data-copy]")) {

@@ -63,11 +63,18 @@
     return location.replace(target.href);
   }
 
+  // The whole reason, without the output that it quotes where that is shown below.
+  function failure(reason) {
+    const [sentence, ...rest] = reason.split("\n");
+    const quoted = rest.join("\n").trim();
+    return quoted && tail.textContent.includes(quoted) ? sentence : reason;
+  }
+
   function fail(reason) {
     finish();
     byId("title").textContent = text.failed;
     for (const id of ["running", "clock", "aside"]) byId(id).hidden = true;
-    byId("reason").textContent = reason || text.failed;
+    byId("reason").textContent = failure(reason || text.failed);
     byId("failed").hidden = false;
     byId("again").hidden = false;
     if (tail.textContent) byId("output").open = true;

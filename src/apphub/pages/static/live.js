@@ -1,10 +1,10 @@
-// Keeps the list of servers fresh while one of them is on its way: asks for this page again and
+// Keeps a list of servers fresh while one of them is on its way: asks for this page again and
 // takes the list out of the answer, so that there is one template and one truth.
 "use strict";
 
 (() => {
   const MOVING = "[data-state=starting], [data-state=stopping]";
-  const list = () => document.querySelector("#servers");
+  const list = () => document.querySelector("#live");
   const changes = document.getElementById("changes");
   let wait = 2000;
 
@@ -26,7 +26,7 @@
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
       if (!answer.ok || answer.redirected) return;
-      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("#servers");
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("#live");
       if (!fresh || busy()) return;
       announce(states(list()), states(fresh));
       list().replaceWith(document.importNode(fresh, true));
@@ -37,7 +37,7 @@
   }
 
   async function loop() {
-    if (!document.hidden && list().querySelector(MOVING)) await refresh();
+    if (!document.hidden && list()?.querySelector(MOVING)) await refresh();
     setTimeout(loop, wait);
   }
 

@@ -1,0 +1,89 @@
+"""Watch a server come up: what happened so far, its output, and why it did not."""
+
+from __future__ import annotations
+
+from litestar import Response, get
+from litestar.response import Stream
+
+from apphub.errors import NotFound
+from apphub.kit import clock
+from apphub.pages.addressed import (
+    asked,
+    back_of,
+    find_account,
+    find_server,
+    goal_of,
+    key_of,
+    onward,
+    paths,
+    with_next,
+)
+from apphub.pages.answers import language, redirect, show
+from apphub.pages.contexts import SpawnPending
+from apphub.pages.locale import gettext
+from apphub.pages.stopped import stopped_page
+from apphub.runtimes.base import Ref
+from apphub.servers.model import NoSuchServer, Server
+from apphub.web.needs import needs
+from apphub.web.progress import TAIL, stream
+from apphub.web.request import HubRequest
+
+
+@get(paths("spawn-pending"), guards=[needs("read:servers")])
+async def pending(request: HubRequest) -> Response[bytes]:
+    """A server on its way: progress, output, and the reason when it does not come up."""
+    key = key_of(request)
+    account = await find_account(request)
+    server = find_server(account, key)
+    if server is None:
+        raise NoSuchServer(key)
+    if server.ready:
+        return redirect(onward(request, server))
+    if server.pending == "spawn" or server.failed:
+        return show(request, await pending_page(request, server))
+    return show(request, stopped_page(request, account, server, goal_of(request, server)))
+
+
+@get(paths("progress"), guards=[needs("read:servers")])
+async def events(request: HubRequest) -> Stream:
+    """What the page of a server on its way listens to."""
+    account = await find_account(request)
+    server = find_server(account, key_of(request))
+    if server is None or not server.active:
+        raise NotFound(gettext(language(request), "The server is not starting."))
+    return stream(request.hub, server, detail=True, goal=goal_of(request, server))
+
+
+async def pending_page(request: HubRequest, server: Server) -> SpawnPending:
+    """What the page of a server on its way shows."""
+    hub, plan = request.hub, server.plan
+    told = await hub.servers.events(server)
+    profile = hub.catalogue.find(plan.profile) if plan is not None else None
+    log = await hub.runtime.logs(Ref(server.id, server.attempt), tail=TAIL)
+    return SpawnPending(
+        user=server.key.user,
+        server=server.key.name,
+        display_name=server.display_name,
+        profile=plan.title if plan is not None else "",
+        icon=profile.icon if profile is not None else "",
+        events=with_next(request, hub.urls.page("progress", *server.key)),
+        progress=max((event.progress for event in told), default=0),
+        messages=[event.message for event in told],
+        elapsed=clock.now() - (server.requested or clock.now()),
+        next=asked(request),
+        back=back_of(request),
+        log=log,
+        failed=failure(server.reason or "", log) if server.failed else "",
+    )
+
+
+def failure(reason: str, log: str) -> str:
+    """The whole reason, without the output that it quotes where that is shown beside it.
+
+    `static/progress.js` has the same rule.
+    """
+    sentence, _, quoted = reason.partition("\n")
+    return sentence if quoted.strip() and quoted.strip() in log else reason
+
+
+ROUTES = [pending, events]
