@@ -10,10 +10,11 @@ ARGS ?=
 bin := $(VENV)/bin
 pip := $(bin)/python -m pip --disable-pip-version-check -qq install
 lab := envs/jupyterlab
+clients := envs/clients
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run install dev test check fmt jupyterlab constraints
+.PHONY: help run install dev test check fmt jupyterlab clients constraints
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +42,8 @@ fmt: dev ## Format, and mend what can be mended without asking
 
 jupyterlab: $(lab)/.installed ## Make ./envs/jupyterlab, which the sample profile `jupyterlab` starts
 
+clients: $(clients)/.installed ## Make ./envs/clients: JupyterHub's own tools, which the tests run against the hub
+
 constraints: ## Pin the newest versions that fit (then run all tests)
 	@$(MAKE) --no-print-directory VENV=.venv-constraints .venv-constraints/bin/pip
 	.venv-constraints/bin/python -m pip --quiet install -e ".[dev]"
@@ -64,6 +67,12 @@ $(lab)/.installed: constraints-jupyterlab.txt | $(lab)/bin/pip
 	@echo "Installing JupyterLab into $(lab) ..." >&2
 	@$(lab)/bin/python -m pip --disable-pip-version-check -qq install \
 		-c constraints-jupyterlab.txt jupyterhub==6.1.1 jupyterlab
+	@touch $@
+
+$(clients)/.installed: constraints-clients.txt | $(clients)/bin/pip
+	@echo "Installing the clients of JupyterHub into $(clients) ..." >&2
+	@$(clients)/bin/python -m pip --disable-pip-version-check -qq install \
+		-c constraints-clients.txt jupyterhub==6.1.1 jupyterhub-idle-culler jhub-client tornado
 	@touch $@
 
 %/bin/pip:
