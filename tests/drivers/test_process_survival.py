@@ -122,15 +122,16 @@ async def test_the_end_of_an_adopted_server_is_told_also_when_descriptors_have_r
     with subprocess.Popen(["sleep", "600"]) as server:
         process = procfs.read(server.pid)
         assert process is not None
+        record = Record(HUB, "7-1", procfs.boot_id(), process.pid, process.start)
         resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
         try:
-            living.found(Record(HUB, "7-1", procfs.boot_id(), *process[:2]))
+            living.found(record)
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         running = living.get(Ref(7, 1))
         assert running is not None
-        assert running.pidfd is None
         server.kill()
+        assert running.pidfd is None
 
         async def heard() -> bool:
             return told == [Ref(7, 1)]
@@ -284,6 +285,18 @@ async def test_a_launch_whose_caller_gave_up_is_found_by_the_next(runtime: Proce
         await asyncio.gather(launch, return_exceptions=True)
     assert (await runtime.create(wanted)).life is Life.RUNNING
     assert len(pids(wanted.ref)) == 1
+
+
+async def test_deleting_at_once_a_launch_whose_caller_gave_up_leaves_nothing(runtime: ProcessRuntime) -> None:
+    await runtime.list()
+    for turn in range(40):
+        wanted = spec()
+        launch = asyncio.create_task(runtime.create(wanted))
+        await asyncio.sleep(0.0002 * turn)
+        launch.cancel()
+        assert (await runtime.delete(wanted.ref, grace=1)).life is Life.ABSENT
+        await asyncio.sleep(0.01)
+        assert pids(wanted.ref) == set()
 
 
 async def test_two_hub_processes_on_one_data_folder_see_the_same_servers(data_dir: Path) -> None:

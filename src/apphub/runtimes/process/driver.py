@@ -147,7 +147,9 @@ class ProcessRuntime:
     async def _end(self, ref: Ref, running: Running | None, deadline: float) -> bool:
         """End all processes of an object; whether none is left."""
         name = str(ref)
-        leader = running.leader if running else await self._late_leader(ref)
+        # Where no main process is known, the helper looks into the record: the object's session may still
+        # have members, or a launch whose caller gave up may be on its way.
+        leader = running.leader if running else None
         if running is not None and _now() < deadline:
             await self._helper.ask("term", pid=running.record.pid, start=running.record.start)
             with contextlib.suppress(TimeoutError):
@@ -165,13 +167,6 @@ class ProcessRuntime:
             await asyncio.sleep(pause)
             left = await self._roll.call(name, leader, signal.SIGKILL)
         return not left
-
-    async def _late_leader(self, ref: Ref) -> Leader | None:
-        """The main process of an object whose main process has ended: its session may have members."""
-        record = await self._recorded(ref)
-        if record is None or record.boot != procfs.boot_id():
-            return None
-        return record.pid, record.start
 
 
 def _acceptable(uid: int | None, run_as: str | None) -> bool:

@@ -7,6 +7,7 @@ and after a restart of hub or helper everything here is made from that list agai
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -143,10 +144,11 @@ class Living:
 
     def _look(self, ref: Ref, running: Running) -> None:
         running.timer = None
-        if procfs.alive(*running.leader):
-            self._watch(ref, running)
-        else:
-            self.ended(ref, running)
+        with contextlib.suppress(OSError):  # still no descriptor, even for looking
+            if not procfs.alive(*running.leader):
+                self.ended(ref, running)
+                return
+        self._watch(ref, running)
 
 
 def ref_of(record: Record) -> Ref:

@@ -10,6 +10,7 @@ Used by the helper, so the standard library only.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -34,6 +35,7 @@ def marker(hub_id: str, server_id: int | str, attempt: int | str) -> str:
     return f"{hub_id}:{server_id}:{attempt}"
 
 
+@functools.cache
 def boot_id() -> str:
     """What tells this boot of the machine from all others."""
     with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123

@@ -247,11 +247,16 @@ class Spawner:
         return signals.ask_to_end(Leader(pid, start))
 
     def _signal(self, of: dict[str, list[int] | None], number: int, spare: bool) -> dict[str, int]:
-        leaders = {ref: Leader(*leader) if leader else None for ref, leader in of.items()}
+        leaders = {ref: Leader(*leader) if leader else self._leader(ref) for ref, leader in of.items()}
         return {
             ref: signals.send(processes, number, spare=leaders[ref] if spare else None)
             for ref, processes in signals.members(self._hub_id, leaders).items()
         }
+
+    def _leader(self, ref: str) -> Leader | None:
+        """The main process of an object, even if it has ended: its session may have members."""
+        record = records.load(self._places, self._hub_id, ref)
+        return Leader(record.pid, record.start) if record and record.boot == self._boot else None
 
     def _erase(self, ref: str) -> None:
         for child in self._children.values():
