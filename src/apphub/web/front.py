@@ -17,20 +17,16 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from apphub import JUPYTERHUB_VERSION, __version__
-from apphub.web.errors import TooLarge
+from apphub.web.body import Body
 from apphub.web.metrics import count_request
 
 log = structlog.get_logger("apphub.request")
-
-#: Largest body, in bytes, by what the path begins with; the last one counts for all others.
-BODY_LIMITS = (("/hub/api/authorizations/", 65_536), ("/hub/login", 65_536), ("/hub/api/oauth2/", 65_536))
-BODY_LIMIT = 2_000_000
 
 #: Where an answer puts a second content security policy; it never leaves under this name.
 POLICY = "x-apphub-policy"
 
 #: Below these, a path is somebody else's: it may end in a slash or hold empty segments.
-_FOREIGN = ("/hub/user/", "/hub/user-redirect/", "/hub/services/")
+_FOREIGN = ("/hub/user/", "/hub/user-redirect/", "/hub/services/", "/hub/edge/check/")
 #: The only other paths that end in a slash.
 _SLASHED = frozenset({"/", "/hub/", "/hub/api/"})
 
@@ -56,9 +52,11 @@ class Front:
         # `method` and `path` as sent are kept for the log; what is routed has the base taken off.
         scope["path"], scope["raw_path"] = path, path.encode("latin-1")
         started = time.perf_counter()
+        body = Body(scope, path, receive)
 
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
+                await body.hear_out()
                 if scope["method"] == "OPTIONS" and message["status"] == 204:
                     message["status"] = 200
                 self._decorate(path, state["apphub.request_id"], message)
@@ -71,7 +69,7 @@ class Front:
                 self._log(scope, state, path, message["status"], started)
             await send(message)
 
-        await self._app(scope, _bounded(path, receive), send_on)
+        await self._app(scope, body.receive, send_on)
 
     def _believe(self, state: dict[str, Any], headers: dict[bytes, bytes]) -> None:
         client = state.get("client")
@@ -132,20 +130,3 @@ class Front:
             address=state["apphub.address"],
             request_id=state["apphub.request_id"],
         )
-
-
-def _bounded(path: str, receive: Receive) -> Receive:
-    """`receive`, which raises `TooLarge` once the body is larger than may be."""
-    limit = next((size for prefix, size in BODY_LIMITS if path.startswith(prefix)), BODY_LIMIT)
-    got = 0
-
-    async def receive_bounded() -> Any:
-        nonlocal got
-        message = await receive()
-        if message["type"] == "http.request":
-            got += len(message["body"])
-            if got > limit:
-                raise TooLarge(f"The body of the request is larger than {limit} bytes.")
-        return message
-
-    return receive_bounded

@@ -1,0 +1,61 @@
+"""The body of one request: bounded for whoever reads it, and heard out before the answer.
+
+An answer that begins while the client still sends ends with the connection closed under it,
+and the edge then says that the hub is away, whatever the answer was. So what nobody read,
+of a request that was refused by its headers or for its size, is read and thrown away first.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar.types import Receive, Scope
+
+from apphub.web.errors import TooLarge
+
+#: Largest body, in bytes, by what the path begins with; the last one counts for all others.
+LIMITS = (("/hub/api/authorizations/", 65_536), ("/hub/login", 65_536), ("/hub/api/oauth2/", 65_536))
+LIMIT = 2_000_000
+
+#: So much is heard out, in bytes; who sends still more may miss the answer.
+HEARD_OUT = 1_000_000_000
+
+
+class Body:
+    """Stands between the server and the application."""
+
+    def __init__(self, scope: Scope, path: str, receive: Receive) -> None:
+        self._receive = receive
+        self._limit = next((size for prefix, size in LIMITS if path.startswith(prefix)), LIMIT)
+        self._got = 0
+        self._over = _has_none(scope)
+
+    async def receive(self) -> Any:
+        """The next message; raises `TooLarge` once the body is larger than may be."""
+        message = await self._next()
+        if self._got > self._limit:
+            await self.hear_out()
+            raise TooLarge(f"The body of the request is larger than {self._limit} bytes.")
+        return message
+
+    async def hear_out(self) -> None:
+        """Read what is left and keep none of it."""
+        while not self._over and self._got < HEARD_OUT:
+            await self._next()
+
+    async def _next(self) -> Any:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._got += len(message.get("body", b""))
+            self._over = not message.get("more_body", False)
+        else:
+            self._over = True  # the client has gone
+        return message
+
+
+def _has_none(scope: Scope) -> bool:
+    """Whether the headers tell that there is no body (RFC 9112, section 6.3), as with nearly every GET."""
+    if scope["http_version"] not in ("1.0", "1.1"):
+        return False
+    named = dict(scope["headers"])
+    return named.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in named
