@@ -104,10 +104,13 @@ class People:
             tx.changed(RIGHTS)
 
     async def delete_group(self, by: By, name: str) -> None:
-        """Delete a group; one that the settings file declares cannot be."""
+        """Delete a group; one that the settings file declares, or gives roles to, cannot be.
+
+        Whoever made it again would choose who holds those roles after the hub's next start.
+        """
         async with self.db.write() as tx:
             group = await groups.get_group(tx, name)
-            if group.source is Source.SETTINGS:
+            if group.source is Source.SETTINGS or group.roles:
                 raise Declared(f"The group {group.name}")
             await groups.delete_group(tx, group.id)
             await insert_entry(tx, by, "group.delete", group.label, before={"members": list(group.members)})
