@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from apphub.db.changes import Changes
-from apphub.errors import HubError
+from apphub.errors import Conflict, HubError, Invalid
 
 
 class DatabaseUnusable(HubError):
@@ -79,7 +79,21 @@ class _PostgresTx(Tx):
     async def execute(
         self, statement: sa.Executable, parameters: Any = None
     ) -> sa.CursorResult[*tuple[Any, ...]]:
-        return await self._connection.execute(statement, parameters)
+        try:
+            return await self._connection.execute(statement, parameters)
+        except sa.exc.DBAPIError as error:
+            raise _told(error) from error
+
+
+def _told(error: sa.exc.DBAPIError) -> Exception:
+    """What people can cause here and cannot on SQLite, as the error it is (PostgreSQL's manual, appendix A)."""
+    match getattr(error.orig, "sqlstate", None):
+        case "22021" | "22P05":
+            return Invalid("A text holds a character that cannot be kept (NUL).")
+        case "23505" | "40001" | "40P01":
+            return Conflict("Somebody else changed the same thing at the same moment.", "Try again.")
+        case _:
+            return error
 
 
 class PostgresDatabase(Database):
