@@ -15,12 +15,14 @@ from apphub.access.actor import Actor
 from apphub.audit import By
 from apphub.db import Database
 from apphub.declared import declare
+from apphub.kit.secrets import Keys
 from apphub.people import People
 from apphub.profiles import Catalogue
 from apphub.servers.actions import Servers
 from apphub.servers.views import Views
 from apphub.settings import Settings, effective_profiles
 
+KEYS = Keys(bytes(32))
 BY = By("user:root", address="192.0.2.7", request_id="r1")
 
 #: An open profile that is the default, one for a group, one that takes options.
@@ -56,7 +58,7 @@ class Town:
     async def of(cls, db: Database, **values: Any) -> Town:
         """All domains, with what the settings declare."""
         settings = settings_of(**values)
-        await declare(db, settings, settings.login.admins)
+        await declare(db, settings, settings.login.admins, KEYS)
         people = People(db)
         catalogue = Catalogue(effective_profiles(settings))
         return cls(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import tempfile
 import warnings
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
@@ -73,11 +74,13 @@ async def _make_template(url: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The URL of a server that has the template."""
-    for url in _server_url(tmp_path_factory.mktemp("pg")):
-        asyncio.run(_make_template(url))
-        yield url
+    # Not below pytest's own folder, which every run of pytest closes to all other accounts.
+    with tempfile.TemporaryDirectory(prefix="apphub-postgres-") as folder:
+        for url in _server_url(Path(folder)):
+            asyncio.run(_make_template(url))
+            yield url
 
 
 @pytest.fixture
