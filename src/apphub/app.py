@@ -10,6 +10,7 @@ from litestar.types import ASGIApp
 
 from apphub.api.routes import ROUTES as API
 from apphub.errors import HubError
+from apphub.gate.routes import ROUTES as GATE
 from apphub.hub import Hub
 from apphub.pages.errors import error_page
 from apphub.pages.routes import ROUTES as PAGES
@@ -25,7 +26,7 @@ log = structlog.get_logger(__name__)
 def build_app(hub: Hub) -> Litestar:
     """All doors of a hub."""
     return Litestar(
-        route_handlers=[*API, *PAGES, metrics],
+        route_handlers=[*API, *PAGES, *GATE, metrics],
         request_class=HubRequest,
         exception_handlers={Exception: render_error},  # type: ignore[dict-item]
         openapi_config=None,

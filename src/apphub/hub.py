@@ -25,6 +25,8 @@ from apphub.kit.secrets import Keys
 from apphub.kit.urls import Urls
 from apphub.login import Login
 from apphub.oauth.actions import Provider
+from apphub.passes import Passes
+from apphub.passes.tokens import Signer
 from apphub.people import People
 from apphub.profiles import Catalogue
 from apphub.proxy.base import DataPlane
@@ -33,6 +35,7 @@ from apphub.reconcile.ports import Ports
 from apphub.reconcile.routes import Publisher
 from apphub.reconcile.services import ServiceKeeper
 from apphub.reconcile.steps import Steps
+from apphub.reconcile.visitors import VisitorReview
 from apphub.runtimes.base import Runtime
 from apphub.runtimes.process.driver import ProcessRuntime
 from apphub.servers.actions import Servers
@@ -62,6 +65,7 @@ class Hub:
     servers: Servers
     services: Services
     shares: Shares
+    passes: Passes
     views: Views
     catalogue: Catalogue
     login: Login
@@ -104,13 +108,15 @@ async def open_hub(
         runtime = ProcessRuntime(data_dir, hub_id, settings.processes.log_size, place_of(db))
         stack.push_async_callback(runtime.close)
         urls = Urls(settings.base_url, api_origin, settings.public_url)
-        publisher = Publisher(db, plane)
+        publisher = Publisher(db, plane, settings.edge.stream_life)
         reconciler = _reconciler(settings, db, runtime, publisher, keys, urls)
         keeper, service_runtime = await _service_keeper(settings, db, hub_id, keys, urls)
         stack.push_async_callback(service_runtime.close)
         catalogue = Catalogue(effective_profiles(settings))
         people = People(db)
         access = Access(db, maximum_life=settings.tokens.maximum_life)
+        passes = Passes(db, access, Signer(keys), settings.edge.pass_life)
+        visitors = VisitorReview(db, passes, publisher)
         hub = Hub(
             settings=settings,
             urls=urls,
@@ -121,6 +127,7 @@ async def open_hub(
             servers=Servers(db, people, catalogue, settings.limits),
             services=Services(db),
             shares=Shares(db),
+            passes=passes,
             views=Views(db),
             catalogue=catalogue,
             login=login,
@@ -140,6 +147,7 @@ async def open_hub(
                     ("publisher", publisher.run),
                     ("reconciler", reconciler.run),
                     ("services", keeper.run),
+                    ("visitors", visitors.run),
                     ("sweep", lambda: _sweep(access)),
                 )
             ]

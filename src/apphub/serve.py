@@ -30,6 +30,8 @@ from apphub.folder import Sockets, lock, open_folder, sockets_of
 from apphub.hub import Hub, open_hub
 from apphub.kit.addresses import Address
 from apphub.kit.log import set_up
+from apphub.kit.secrets import Keys
+from apphub.passes.tokens import Signer
 from apphub.proxy.envoy.bootstrap import Edge, TlsFiles
 from apphub.proxy.envoy.control import ControlPlane
 from apphub.proxy.envoy.process import EnvoyProcess
@@ -150,6 +152,7 @@ def edge_of(settings: Settings, sockets: Sockets) -> Edge:
         hub_socket=sockets.hub,
         xds_socket=sockets.control,
         admin_socket=sockets.admin,
+        keys=Signer(Keys.load(settings.data_dir / "secret.key")).key_set_json(),
     )
 
 

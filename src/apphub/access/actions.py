@@ -121,23 +121,32 @@ class Access:
         """The actor behind a sign-in cookie; None for one that is unknown, ended or expired."""
         if not 0 < len(secret) <= 512:
             return None
-        key = secrets.digest(secret)
+        digest = secrets.digest(secret)
+        return await self._session(digest, digest=digest)
+
+    async def by_public_session(self, public_id: str) -> Actor | None:
+        """The actor behind a sign-in that something of ours vouches for (a signed pass); never a way in by itself."""
+        return await self._session(f"session:{public_id}", public_id=public_id)
+
+    async def _session(
+        self, key: str, *, digest: str | None = None, public_id: str | None = None
+    ) -> Actor | None:
         if (actor := await self._remembered(key)) is not None:
             return actor
         version = self._db.changes.version(RIGHTS)
         async with self._db.read() as tx:
-            found = await store.find_session(tx, key)
+            found = await store.find_session(tx, digest=digest, public_id=public_id)
         if found is None or _over(found[2]):
             return None
-        session_id, public_id, expires, last_activity, owner = found
+        session_id, known_as, expires, last_activity, owner = found
         actor = replace(
             owner_actor(owner),
             session_id=session_id,
-            session_public_id=public_id,
-            expires=expires,
+            session_public_id=known_as,
+            expires=_first(expires, owner.until),
             by_cookie=True,
         )
-        await self._remember(key, version, actor, _first(expires, owner.until), last_activity)
+        await self._remember(key, version, actor, actor.expires, last_activity)
         return actor
 
     async def start_session(self, user_id: int, life: timedelta) -> Session:

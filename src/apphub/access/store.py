@@ -130,11 +130,13 @@ _SERVICE_BY_PREFIX = (
     .where(k.prefix.in_(sa.bindparam("prefixes", expanding=True)))
 )
 _USER_BY_NAME = sa.select(*_USER).where(u.name == sa.bindparam("name"), u.deleted.is_(None))
-_USER_BY_SESSION = (
+_BY_SESSION = (
     sa.select(s.id, s.public_id, s.expires, u.last_activity, *_USER)
     .join(t.users, u.id == s.user_id)
-    .where(s.digest == sa.bindparam("digest"), u.deleted.is_(None))
+    .where(u.deleted.is_(None))
 )
+_USER_BY_SESSION = _BY_SESSION.where(s.digest == sa.bindparam("key"))
+_USER_BY_PUBLIC_SESSION = _BY_SESSION.where(s.public_id == sa.bindparam("key"))
 
 
 class Credential:
@@ -206,9 +208,12 @@ async def find_owner(tx: Tx, name: str) -> Owner | None:
     return None if row is None else _user_owner(row)
 
 
-async def find_session(tx: Tx, digest: str) -> tuple[int, str, datetime, datetime | None, Owner] | None:
-    """Id, public id, end, last activity and owner of the session with this cookie."""
-    row = (await tx.execute(_USER_BY_SESSION, {"digest": digest})).first()
+async def find_session(
+    tx: Tx, *, digest: str | None = None, public_id: str | None = None
+) -> tuple[int, str, datetime, datetime | None, Owner] | None:
+    """Id, public id, end, last activity and owner of the session with this cookie or public id."""
+    statement = _USER_BY_SESSION if digest is not None else _USER_BY_PUBLIC_SESSION
+    row = (await tx.execute(statement, {"key": digest if digest is not None else public_id})).first()
     return None if row is None else (row[0], row[1], row[2], row[3], _user_owner(row[4:]))
 
 

@@ -49,7 +49,7 @@ users = _table(
     sa.Column("name", sa.Text, nullable=False, unique=True),
     sa.Column("issuer", sa.Text),  # who vouches for the person, and under which name there:
     sa.Column("subject", sa.Text),  # an identity is this pair, never an e-mail address
-    sa.Column("admin", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("admin", sa.Boolean, nullable=False, server_default=sa.text("false")),
     sa.Column("password", sa.Text),  # argon2id
     sa.Column("created", Moment, nullable=False),
     sa.Column("last_activity", Moment, index=True),
@@ -77,10 +77,10 @@ memberships = sa.Table(
 services = _table(
     "services",
     sa.Column("name", sa.Text, nullable=False, unique=True),
-    sa.Column("admin", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("admin", sa.Boolean, nullable=False, server_default=sa.text("false")),
     sa.Column("url", sa.Text),
     sa.Column("info", Json, nullable=False),
-    sa.Column("display", sa.Boolean, nullable=False, server_default=sa.true()),
+    sa.Column("display", sa.Boolean, nullable=False, server_default=sa.text("true")),
     sa.Column("command", Json),  # of one that the hub runs
     _source(),
 )
@@ -160,7 +160,7 @@ oauth_clients = _table(
     sa.Column("description", sa.Text, nullable=False, server_default=""),
     sa.Column("redirect_uri", sa.Text, nullable=False),
     sa.Column("allowed_scopes", Json, nullable=False),
-    sa.Column("no_confirm", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("no_confirm", sa.Boolean, nullable=False, server_default=sa.text("false")),
     _of("services", "service_id", nullable=True),
     _of("servers", "server_id", nullable=True),
 )
@@ -195,6 +195,25 @@ tokens = _table(
     sa.Column("last_used", Moment),
     sa.Column("expires", Moment, index=True),
     _source(),
+)
+
+#: Passes given to visitors of servers that the edge guards. They outlive sign-in and user, so that
+#: the edges can be told that they no longer count until they have expired.
+passes = _table(
+    "passes",
+    _of("servers", "server_id"),
+    sa.Column("session", sa.Text, nullable=False, index=True),  # its public id
+    sa.Column("expires", Moment, nullable=False, index=True),
+    sa.Column("denied", sa.Boolean, nullable=False, server_default=sa.text("false")),
+    sa.UniqueConstraint("server_id", "session"),
+)
+
+#: How often all passes of a server were voided at once.
+epochs = sa.Table(
+    "epochs",
+    metadata,
+    sa.Column("server_id", Id, sa.ForeignKey("servers.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("epoch", sa.Integer, nullable=False),
 )
 
 #: A server opened to a user or to a group; scopes are kept without their filter, which is the server.

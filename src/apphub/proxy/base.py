@@ -18,12 +18,33 @@ Scope = tuple["Route", ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Guard:
+    """Who passes, for a route that the edge guards itself: whoever holds a pass for it that still counts."""
+
+    #: What a pass must be made for (its audience).
+    id: str
+    #: What a pass must say; a higher one voids every pass made before.
+    epoch: int = 0
+    #: Sessions whose passes no longer count.
+    denied: tuple[str, ...] = ()
+    #: Plain headers that tell the app who visits; empty: not told in this way.
+    user_header: str = ""
+    groups_header: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """Requests whose raw path begins with `prefix` go to `target`."""
 
     #: Percent-encoded as it stands in requests, below the base URL, with a slash at both ends.
     prefix: str
     target: Address
+    #: None: the app itself asks who visits.
+    guard: Guard | None = None
+    #: Whether the app is asked without the prefix.
+    strip: bool = False
+    #: Streams (websockets, events) end after so many seconds; 0: never.
+    stream_life: int = 0
 
 
 def scope_of(prefix: str) -> str:

@@ -17,6 +17,7 @@ import structlog
 
 from apphub.db import Database, Tx
 from apphub.db.changes import DUE, server_topic
+from apphub.errors import Unavailable
 from apphub.kit import clock
 from apphub.reconcile import store
 from apphub.reconcile.decide import Seen, Standing, Step, decide
@@ -33,6 +34,8 @@ LEASE = timedelta(seconds=30)
 CLAIM = 100
 #: The loop looks at the rows at least this often, news or not.
 IDLE = timedelta(seconds=10)
+#: After a fault a server is left alone for so long.
+POSTPONED = timedelta(seconds=2)
 #: Between two probes of a starting server: soon at first, then less often.
 FIRST_PROBE, LAST_PROBE = 0.01, 0.25
 
@@ -132,9 +135,19 @@ class Reconciler:
         """One server, until it rests or is no longer ours. A fault of ours never ends the loop."""
         try:
             await self._walk(server_id, lease)
+        except Unavailable as error:
+            log.warning("reconcile.postponed", server=server_id, why=str(error))
+            await self._postpone(server_id, lease)
         except Exception:
             log.exception("reconcile.fault", server=server_id)
-            await asyncio.sleep(1)  # the lease lapses and it is tried again
+            await self._postpone(server_id, lease)
+
+    async def _postpone(self, server_id: int, lease: str) -> None:
+        """Give a server back that nothing could be done for now; it is tried again soon."""
+        async with self._db.write() as tx:
+            later = clock.now() + POSTPONED
+            await store.update_leased(tx, server_id, lease, lease=None, lease_until=None, due=later)
+            tx.changed(DUE)
 
     async def _walk(self, server_id: int, lease: str) -> None:
         renewed = clock.now()

@@ -8,16 +8,20 @@ alone writes `routed_attempt`, once every connected edge has the route.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import structlog
 
 from apphub.db import Database
 from apphub.db.changes import server_topic
+from apphub.kit import clock
 from apphub.kit.addresses import Address
 from apphub.kit.urls import segment
-from apphub.proxy.base import DataPlane, Route, Scope, by_scope
+from apphub.passes.actions import audience
+from apphub.passes.store import list_denied
+from apphub.proxy.base import DataPlane, Guard, Route, Scope, by_scope
 from apphub.reconcile import store
 from apphub.reconcile.services import service_routes
 
@@ -29,20 +33,31 @@ def user_scope(name: str) -> str:
     return f"user/{segment(name)}"
 
 
-def routes_of(rows: Iterable[Any]) -> list[Route]:
+def routes_of(rows: Iterable[Any], denied: Mapping[int, Sequence[str]], stream_life: int) -> list[Route]:
     """The routes of ready servers."""
     routes = []
-    for _, user, server, _, ip, port in rows:
+    for server_id, user, server, _, ip, port, plan, epoch in rows:
         prefix = f"/user/{segment(user)}/{segment(server)}/" if server else f"/user/{segment(user)}/"
-        routes.append(Route(prefix, Address(ip, port)))
+        if not plan["guarded"]:
+            routes.append(Route(prefix, Address(ip, port)))
+            continue
+        guard = Guard(
+            id=audience(server_id),
+            epoch=epoch,
+            denied=tuple(denied.get(server_id, ())),
+            user_header=plan["user_header"].lower(),
+            groups_header=plan["groups_header"].lower(),
+        )
+        routes.append(Route(prefix, Address(ip, port), guard, plan["strip_prefix"], stream_life))
     return routes
 
 
 class Publisher:
     """Tells the data plane what changed, many users at a time."""
 
-    def __init__(self, db: Database, plane: DataPlane) -> None:
+    def __init__(self, db: Database, plane: DataPlane, stream_life: timedelta) -> None:
         self._db = db
+        self._stream_life = int(stream_life.total_seconds())
         self._plane = plane
         self._dirty: set[str] = set()
         self._wake = asyncio.Event()
@@ -50,11 +65,10 @@ class Publisher:
 
     async def start(self) -> None:
         """Publish the whole table."""
-        async with self._db.read() as tx:
-            rows = await store.list_ready(tx)
+        rows, routes = await self._routes(None)
         services = await service_routes(self._db)
         self._service_scopes = set(by_scope(services))
-        await self._plane.start(by_scope([*routes_of(rows), *services]))
+        await self._plane.start(by_scope([*routes, *services]))
         self.changed({row[1] for row in rows})
 
     def changed(self, users: Iterable[str]) -> None:
@@ -81,11 +95,17 @@ class Publisher:
                 await asyncio.sleep(0.1)
                 self.changed(users)
 
-    async def _publish(self, users: Sequence[str]) -> bool:
+    async def _routes(self, users: Sequence[str] | None) -> tuple[list[Any], list[Route]]:
         async with self._db.read() as tx:
             rows = await store.list_ready(tx, users)
+            guarded = [row[0] for row in rows if row[6]["guarded"]]
+            denied = await list_denied(tx, guarded, clock.now()) if guarded else {}
+        return rows, routes_of(rows, denied, self._stream_life)
+
+    async def _publish(self, users: Sequence[str]) -> bool:
+        rows, routes = await self._routes(users)
         changes: dict[str, Scope] = {user_scope(name): () for name in users}
-        changes |= by_scope(routes_of(rows))
+        changes |= by_scope(routes)
         if not await self._plane.publish(changes):
             if not self._plane.edges:
                 return False

@@ -74,28 +74,26 @@ class ServiceKeeper:
         while True:
             ended.clear()
             began = time.monotonic()
-            if await self._started(spec):
-                await ended.wait()
-                sight = await self.runtime.observe(spec.ref)
-                output = (await self.runtime.logs(spec.ref, tail=1000)).strip()
-                log.warning(
-                    "service.ended",
-                    service=spec.env["JUPYTERHUB_SERVICE_NAME"],
-                    detail=sight.detail,
-                    output=output,
-                )
-            await self._end(spec.ref)
+            try:
+                await self._live(spec, ended)
+                await self._end(spec.ref)
+            except HubError as error:
+                log.error("service.not_started", service=_name(spec), error=str(error))
             failures = 0 if time.monotonic() - began > LONG_LIFE else failures + 1
             await asyncio.sleep(min(LONGEST_PAUSE, 0.5 * 2**failures) if failures else 0)
 
-    async def _started(self, spec: LaunchSpec) -> bool:
-        try:
-            sight = await self.runtime.create(spec)
-        except HubError as error:
-            log.error("service.not_started", service=spec.env["JUPYTERHUB_SERVICE_NAME"], error=str(error))
-            return False
-        return sight.life is Life.RUNNING
+    async def _live(self, spec: LaunchSpec, ended: asyncio.Event) -> None:
+        """Start it unless it runs, and wait for its end, which is told with its last words."""
+        if (await self.runtime.create(spec)).life is Life.RUNNING:
+            await ended.wait()
+        sight = await self.runtime.observe(spec.ref)
+        output = (await self.runtime.logs(spec.ref, tail=1000)).strip()
+        log.warning("service.ended", service=_name(spec), detail=sight.detail, output=output)
 
     async def _end(self, ref: Ref) -> None:
         while (await self.runtime.delete(ref, grace=self.grace)).life is Life.RUNNING:  # noqa: ASYNC110
             await asyncio.sleep(0.5)
+
+
+def _name(spec: LaunchSpec) -> str:
+    return spec.env["JUPYTERHUB_SERVICE_NAME"]

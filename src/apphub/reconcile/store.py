@@ -168,13 +168,24 @@ async def delete_user_when_empty(tx: Tx, server_id: int) -> None:
 
 # -- routes --------------------------------------------------------------------------------
 
-_ROUTE = sa.select(c.id, t.users.c.name, c.name, c.phase_attempt, c.ip, c.port).join(
-    t.users, t.users.c.id == c.user_id
+_ROUTE = (
+    sa.select(
+        c.id,
+        t.users.c.name,
+        c.name,
+        c.phase_attempt,
+        c.ip,
+        c.port,
+        c.spec,
+        sa.func.coalesce(t.epochs.c.epoch, 0),
+    )
+    .select_from(t.servers.outerjoin(t.epochs, t.epochs.c.server_id == c.id))
+    .join(t.users, t.users.c.id == c.user_id)
 )
 
 
 async def list_ready(tx: Tx, users: Sequence[str] | None = None) -> list[Any]:
-    """(id, user, server, attempt, ip, port) of servers that should have a route; of all or these users."""
+    """(id, user, server, attempt, ip, port, plan, epoch) of servers that should have a route; of all or these users."""
     statement = _ROUTE.where(c.phase == Phase.READY)
     if users is not None:
         statement = statement.where(t.users.c.name.in_(users))

@@ -77,6 +77,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     cpu_guarantee: float | None
     start_timeout: float | None
     ready_path: str
+    #: Whether the edge asks visitors who they are.
+    guarded: bool = False
+    strip_prefix: bool = False
+    user_header: str = ""
+    groups_header: str = ""
 
     @classmethod
     def of(cls, profile: Profile, options: Mapping[str, Any]) -> Plan:
@@ -99,6 +104,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             cpu_guarantee=profile.cpu_guarantee,
             start_timeout=timeout.total_seconds() if timeout is not None else None,
             ready_path=profile.ready_path,
+            guarded=profile.guarded,
+            strip_prefix=profile.strip_prefix,
+            user_header=profile.identity_headers.user or "",
+            groups_header=profile.identity_headers.groups or "",
         )
 
 

@@ -222,6 +222,21 @@ class Processes(Section):
     log_size: Size = Field(default=1_000_000, description="Bytes of output kept per server.")
 
 
+class EdgeSettings(Section):
+    """What the edge does for apps that it guards."""
+
+    pass_life: Duration = Field(
+        default=timedelta(minutes=5),
+        description="A visitor's pass is checked by the edge alone for so long, then renewed by asking the "
+        "hub once. Taking rights away counts at once all the same.",
+    )
+    stream_life: Duration = Field(
+        default=timedelta(hours=1),
+        description="Open websockets and event streams of guarded apps end after so long at the latest, also "
+        "those of visitors who may no longer visit; apps connect again by themselves. 0: never.",
+    )
+
+
 class Settings(Section):
     """The whole file."""
 
@@ -267,6 +282,7 @@ class Settings(Section):
     timeouts: Timeouts = Field(default=Timeouts(), description="How long things may take.")
     tokens: Tokens = Field(default=Tokens(), description="Life times of tokens.")
     processes: Processes = Field(default=Processes(), description="How servers run as processes.")
+    edge: EdgeSettings = Field(default_factory=EdgeSettings, description="Apps that the edge guards.")
     landing: Literal["home", "spawn"] = Field(
         default="home",
         description="First page after signing in. `spawn` is JupyterHub's way: the default server is started "

@@ -130,6 +130,20 @@ class Option(Section):
 _A = {"string": "a text", "integer": "a whole number", "number": "a number", "boolean": "true or false"}
 
 
+HeaderName = Annotated[str, Field(pattern=r"^(?i:x|remote)-[A-Za-z0-9-]{1,60}$")]
+
+
+class IdentityHeaders(Section):
+    """Headers that tell an app guarded by the edge who visits, beside the signed one. Copies sent by
+    visitors never reach the app.
+    """
+
+    user: HeaderName | None = Field(default="X-Forwarded-User", description="Name of the visitor.")
+    groups: HeaderName | None = Field(
+        default="X-Forwarded-Groups", description="Groups of the visitor, separated by commas."
+    )
+
+
 class Profile(Section):
     """An app that may be launched, and by whom.
 
@@ -178,12 +192,29 @@ class Profile(Section):
         default=None, description="Longest start; default: `timeouts.start`."
     )
     ready_path: str = Field(default="", max_length=500, description="Path below the app asked for readiness.")
+    auth: Literal["edge", "hub"] | None = Field(
+        default=None,
+        description="Who asks visitors who they are: `edge`, the hub's own edge, so that the app needs nothing "
+        "for it; `hub`, the app itself by the hub's OAuth. Default: `edge` for commands.",
+    )
+    strip_prefix: bool = Field(
+        default=False,
+        description="Whether the app is asked without its path prefix (only with `auth: edge`).",
+    )
+    identity_headers: IdentityHeaders = Field(
+        default_factory=IdentityHeaders, description="Plain headers that say who visits."
+    )
     options: dict[Annotated[str, AfterValidator(_option_name)], Option] = Field(
         default_factory=dict, description="What may be chosen at a start."
     )
     extra_options: Literal["refuse", "allow"] = Field(
         default="refuse", description="What happens to options that are not declared."
     )
+
+    @property
+    def guarded(self) -> bool:
+        """Whether the edge asks visitors who they are."""
+        return self.auth == "edge" or (self.auth is None and self.kind == "command")
 
     @model_validator(mode="after")
     def _fits_itself(self) -> Self:
@@ -194,6 +225,11 @@ class Profile(Section):
             yield ("command",), "is missing: a profile of kind `command` needs one"
         if self.kind != "command" and self.command:
             yield ("command",), f"must be left out: a profile of kind `{self.kind}` brings its own"
+
+        if self.kind != "command" and self.auth == "edge":
+            yield ("auth",), f"must be `hub`: a profile of kind `{self.kind}` asks by itself"
+        if self.strip_prefix and not self.guarded:
+            yield ("strip_prefix",), "is only for apps with `auth: edge`"
 
     def _guarantees(self) -> Iterator[tuple[Place, str]]:
         for what in ("memory", "cpu"):

@@ -14,7 +14,7 @@ LOGIN_COOKIE = "jupyterhub-hub-login"
 #: Names the sign-in to apps, so that they notice its end.
 SESSION_COOKIE = "jupyterhub-session-id"
 
-_TOKEN = re.compile(r"(?:token|bearer)[ \t]+(\S+)[ \t]*", re.IGNORECASE)
+TOKEN = re.compile(r"(?:token|bearer)[ \t]+(\S+)[ \t]*", re.IGNORECASE)
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -30,7 +30,7 @@ async def find_actor(request: HubRequest) -> Actor | None:
 
 async def _find(request: HubRequest) -> Actor | None:
     header = request.headers.get("authorization")
-    if header is not None and (match := _TOKEN.fullmatch(header.strip())):
+    if header is not None and (match := TOKEN.fullmatch(header.strip())):
         return await request.hub.access.by_token(match[1])
     if header is not None and header.lower().startswith(("token", "bearer")):
         return None

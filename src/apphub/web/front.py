@@ -25,8 +25,11 @@ log = structlog.get_logger("apphub.request")
 #: Where an answer puts a second content security policy; it never leaves under this name.
 POLICY = "x-apphub-policy"
 
+#: Below this the edge asks; the headers of the answers are added to requests for apps.
+CHECK = "/hub/edge/check/"
+
 #: Below these, a path is somebody else's: it may end in a slash or hold empty segments.
-_FOREIGN = ("/hub/user/", "/hub/user-redirect/", "/hub/services/", "/hub/edge/check/")
+_FOREIGN = ("/hub/user/", "/hub/user-redirect/", "/hub/services/", CHECK)
 #: The only other paths that end in a slash.
 _SLASHED = frozenset({"/", "/hub/", "/hub/api/"})
 
@@ -59,7 +62,8 @@ class Front:
                 await body.hear_out()
                 if scope["method"] == "OPTIONS" and message["status"] == 204:
                     message["status"] = 200
-                self._decorate(path, state["apphub.request_id"], message)
+                if not path.startswith(CHECK):
+                    self._decorate(path, state["apphub.request_id"], message)
                 count_request(
                     scope["method"],
                     state.get("path_template", "none"),

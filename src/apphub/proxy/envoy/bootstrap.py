@@ -49,6 +49,8 @@ class Edge:
     hub_socket: Path
     xds_socket: Path
     admin_socket: Path
+    #: Public keys that passes are checked with: a JSON Web Key Set (RFC 7517).
+    keys: str = '{"keys": []}'
     #: How this edge calls itself on the control stream.
     name: str = "edge"
     #: Public connections at once; each takes two file descriptors.
@@ -106,7 +108,9 @@ def _listener(edge: Edge, address: Address) -> Json:
         "filters": [
             {
                 "name": "envoy.filters.network.http_connection_manager",
-                "typed_config": connection_manager(edge.base_url, edge.trusted_proxies, XDS_CLUSTER),
+                "typed_config": connection_manager(
+                    edge.base_url, edge.trusted_proxies, XDS_CLUSTER, edge.keys
+                ),
             }
         ]
     }

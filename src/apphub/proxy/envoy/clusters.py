@@ -54,6 +54,7 @@ def _to_upstream(idle: str) -> Json:
                             {"remove": DST_HEADER},
                             {"remove": SCOPE_HEADER},
                             {"remove": "x-envoy-external-address"},
+                            {"remove": "x-envoy-upstream-service-time"},
                             {"append": _FORWARDED_FOR},
                         ]
                     },

@@ -61,7 +61,7 @@ class ControlPlane:
         self._socket = socket
         self._base_url = base_url
         self._patience = patience
-        self._table: dict[str, Resource] = {HUB_SCOPE: hub_resource()}
+        self._table: dict[str, Resource] = {HUB_SCOPE: hub_resource(self._base_url)}
         self._sessions: set[Session] = set()
         self._waiters: set[_Waiter] = set()
         self._server: grpc.aio.Server | None = None

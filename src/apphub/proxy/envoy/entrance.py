@@ -4,8 +4,6 @@ A request's scope is the pair of path segments after the base URL, for paths bel
 and `services/`; everything else belongs to the hub. Envoy knows no default scope, so a
 header, computed before routing, holds either the path itself or a path of dots that no
 client can send (paths are normalised first), and the scope key is cut from it.
-
-Authentication at the edge will be more entries in `_http_filters`, before the router.
 """
 
 from __future__ import annotations
@@ -13,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from apphub.proxy.envoy.guard import guard_filters
 from apphub.proxy.envoy.replies import BELOW_BASE, REFUSED_SCOPE, local_replies
 from apphub.proxy.envoy.resources import HUB_KEY, SCOPE_HEADER
 from apphub.proxy.envoy.typed import typed
@@ -23,7 +22,7 @@ Json = dict[str, Any]
 IDLE = "3600s"
 
 
-def connection_manager(base_url: str, trusted_proxies: int, xds_cluster: str) -> Json:
+def connection_manager(base_url: str, trusted_proxies: int, xds_cluster: str, keys: str) -> Json:
     """The HttpConnectionManager of every listener."""
     return typed(
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
@@ -58,16 +57,20 @@ def connection_manager(base_url: str, trusted_proxies: int, xds_cluster: str) ->
         early_header_mutation_extensions=[_early(base_url, trusted_proxies)],
         scoped_routes=_scoped_routes(base_url, xds_cluster),
         local_reply_config={"mappers": local_replies(base_url)},
-        http_filters=_http_filters(base_url),
+        http_filters=_http_filters(base_url, keys),
     )
 
 
-def _http_filters(base_url: str) -> list[Json]:
+def _http_filters(base_url: str, keys: str) -> list[Json]:
     filters = []
     if base_url != "/":
         filters.append(_path_below(base_url))
     router = typed("envoy.extensions.filters.http.router.v3.Router", suppress_envoy_headers=True)
-    return [*filters, {"name": "envoy.filters.http.router", "typed_config": router}]
+    return [
+        *filters,
+        *guard_filters(base_url, keys),
+        {"name": "envoy.filters.http.router", "typed_config": router},
+    ]
 
 
 def _path_below(base_url: str) -> Json:

@@ -5,16 +5,17 @@ ORIGINAL_DST cluster obeys: no cluster and no endpoint per app. Versions are has
 content, so that an edge that kept its routes over a restart of the hub is sent only what
 differs.
 
-Every route leaves authentication to its app; what the edge shall check itself will be
-said here, per route.
+Guarding is the rule: the filters that check a visitor's pass run for every request, and a
+route whose app asks by itself switches them off. A guarded route carries, as metadata, what a
+pass must say (see `guard`).
 """
 
 from __future__ import annotations
 
 import hashlib
 
-from apphub.proxy.base import Route, Scope
-from apphub.proxy.envoy.wire import Resource, block, count, text
+from apphub.proxy.base import Guard, Route, Scope
+from apphub.proxy.envoy.wire import Resource, block, count, high_block, text
 
 HUB_CLUSTER = "hub"
 APPS_CLUSTER = "apps"
@@ -27,11 +28,23 @@ SCOPE_HEADER = "x-hub-scope"
 HUB_SCOPE = "hub"
 HUB_KEY = (".", "-")
 
+#: Below this path the hub answers the edge's own questions; nobody else is let there.
+CHECK_PATH = "edge/check"
+
+#: The filters that guard, by the names they have in `entrance`.
+GUARDS = ("pass", "edge", "ask")
+
 #: ScopedRouteConfiguration: 1 name, 3 key {1 fragment {1 string}}, 5 routes (RouteConfiguration);
 #: RouteConfiguration: 1 name, 2 hosts {1 name, 2 domains, 3 routes};
-#: Route: 1 match {1 prefix}, 2 action {1 cluster, 8 timeout, 9 retries}, 9 headers to add.
+#: Route: 1 match {1 prefix}, 2 action {1 cluster, 5 prefix rewrite, 8 timeout, 9 retries, 36 stream limit
+#: {1 duration {1 seconds}}}, 4 metadata {1 by filter {1 name, 2 struct {1 field {1 name, 2 value {3 string}}}}},
+#: 7 direct response {1 status}, 9 headers to add, 13 configuration by filter {1 name, 2 any}, 14 name.
 _FOREVER = block(8, b"")
-_APPS = block(2, text(1, APPS_CLUSTER) + _FOREVER)
+_DISABLED = block(
+    2, text(1, "type.googleapis.com/envoy.config.route.v3.FilterConfig") + block(2, count(3, 1))
+)
+_UNGUARDED = b"".join(block(13, text(1, name) + _DISABLED) for name in GUARDS)
+_NAMED = text(14, "route")
 _DST = text(1, DST_HEADER)
 _OVERWRITE = count(3, 2)
 
@@ -42,21 +55,45 @@ def resource(name: str, scope: Scope, base_url: str) -> Resource:
     return _resource(name, tuple(name.split("/")), b"".join(_app_route(base, route) for route in scope))
 
 
-def hub_resource() -> Resource:
+def hub_resource(base_url: str) -> Resource:
     """The resource of the hub's scope: everything goes to the hub, waiting a little while it restarts.
 
     Only requests of which nothing was sent are tried again, so repeating one is safe for any method.
     The pauses grow from 0.1 to 1 s, at random up to that: about 3 s in all.
     """
+    base = base_url.rstrip("/")
     pauses = block(1, count(2, 100_000_000)) + block(2, count(1, 1))
     retries = text(1, "connect-failure,refused-stream,reset-before-request") + block(2, count(1, 8))
     action = text(1, HUB_CLUSTER) + _FOREVER + block(9, retries + block(8, pauses))
-    return _resource(HUB_SCOPE, HUB_KEY, block(3, block(1, text(1, "/")) + block(2, action)))
+    # The edge asks the hub on a way of its own; from outside that path leads nowhere.
+    private = block(1, text(1, f"{base}/hub/{CHECK_PATH}")) + block(7, count(1, 404)) + _UNGUARDED + _NAMED
+    to_hub = block(1, text(1, "/")) + block(2, action) + _UNGUARDED + _NAMED
+    return _resource(HUB_SCOPE, HUB_KEY, block(3, private) + block(3, to_hub))
 
 
 def _app_route(base: str, route: Route) -> bytes:
+    action = text(1, APPS_CLUSTER) + _FOREVER
+    if route.strip:
+        action += text(5, "/")
+    if route.stream_life:
+        action += high_block(36, block(1, count(1, route.stream_life)))
     header = block(1, _DST + text(2, str(route.target)))
-    return block(3, block(1, text(1, base + route.prefix)) + _APPS + block(9, header + _OVERWRITE))
+    guard = _UNGUARDED if route.guard is None else _metadata(route.guard)
+    match = block(1, text(1, base + route.prefix))
+    return block(3, match + block(2, action) + block(9, header + _OVERWRITE) + guard + _NAMED)
+
+
+def _metadata(guard: Guard) -> bytes:
+    """What the Lua filter `edge` reads."""
+    values = {
+        "id": guard.id,
+        "epoch": str(guard.epoch),
+        "denied": f",{','.join(guard.denied)},",
+        "user": guard.user_header,
+        "groups": guard.groups_header,
+    }
+    struct = b"".join(block(1, text(1, name) + block(2, text(3, value))) for name, value in values.items())
+    return block(4, block(1, text(1, "edge") + block(2, struct)))
 
 
 def _resource(name: str, key: tuple[str, ...], routes: bytes) -> Resource:

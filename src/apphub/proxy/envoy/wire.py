@@ -37,6 +37,11 @@ def block(number: int, content: bytes) -> bytes:
     return bytes((number << 3 | 2,)) + varint(size) + content
 
 
+def high_block(number: int, content: bytes) -> bytes:
+    """Like `block`, for fields from 16 up."""
+    return varint(number << 3 | 2) + varint(len(content)) + content
+
+
 def text(number: int, value: str) -> bytes:
     """Field `number` holding a string."""
     return block(number, value.encode())

@@ -73,10 +73,10 @@ def upgrade() -> None:
         "services",
         sa.Column("id", Id, autoincrement=True, nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("admin", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("admin", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
         sa.Column("url", sa.Text(), nullable=True),
         sa.Column("info", Json, nullable=False),
-        sa.Column("display", sa.Boolean(), server_default=sa.true(), nullable=False),
+        sa.Column("display", sa.Boolean(), server_default=sa.text("(true)"), nullable=False),
         sa.Column("command", Json, nullable=True),
         sa.Column("source", sa.Text(), server_default="api", nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_services")),
@@ -89,7 +89,7 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("issuer", sa.Text(), nullable=True),
         sa.Column("subject", sa.Text(), nullable=True),
-        sa.Column("admin", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("admin", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
         sa.Column("password", sa.Text(), nullable=True),
         sa.Column("created", Moment(), nullable=False),
         sa.Column("last_activity", Moment(), nullable=True),
@@ -213,13 +213,22 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_sessions_user_id"), ["user_id"], unique=False)
 
     op.create_table(
+        "epochs",
+        sa.Column("server_id", Id, nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["server_id"], ["servers.id"], name=op.f("fk_epochs_server_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("server_id", name=op.f("pk_epochs")),
+    )
+    op.create_table(
         "oauth_clients",
         sa.Column("id", Id, autoincrement=True, nullable=False),
         sa.Column("client_id", sa.Text(), nullable=False),
         sa.Column("description", sa.Text(), server_default="", nullable=False),
         sa.Column("redirect_uri", sa.Text(), nullable=False),
         sa.Column("allowed_scopes", Json, nullable=False),
-        sa.Column("no_confirm", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("no_confirm", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
         sa.Column("service_id", Id, nullable=True),
         sa.Column("server_id", Id, nullable=True),
         sa.ForeignKeyConstraint(
@@ -235,6 +244,25 @@ def upgrade() -> None:
     with op.batch_alter_table("oauth_clients", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_oauth_clients_server_id"), ["server_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_oauth_clients_service_id"), ["service_id"], unique=False)
+
+    op.create_table(
+        "passes",
+        sa.Column("id", Id, autoincrement=True, nullable=False),
+        sa.Column("server_id", Id, nullable=False),
+        sa.Column("session", sa.Text(), nullable=False),
+        sa.Column("expires", Moment(), nullable=False),
+        sa.Column("denied", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["server_id"], ["servers.id"], name=op.f("fk_passes_server_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_passes")),
+        sa.UniqueConstraint("server_id", "session", name=op.f("uq_passes_server_id_session")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("passes", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_passes_expires"), ["expires"], unique=False)
+        batch_op.create_index(batch_op.f("ix_passes_server_id"), ["server_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_passes_session"), ["session"], unique=False)
 
     op.create_table(
         "server_events",

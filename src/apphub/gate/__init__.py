@@ -1,0 +1,1 @@
+"""The door for the edge: may this request pass, and as whom?"""

@@ -1,0 +1,176 @@
+"""What the edge asks, where it sends visitors to get a pass, and the keys that passes are checked with.
+
+The edge asks only when a request has no pass that counts (see `proxy/envoy/guard.py`): 200
+lets it through, with the headers of the answer added; anything else is told to the visitor.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from urllib.parse import quote, urlsplit
+
+from litestar import Response, get, route
+from litestar.datastructures import Cookie
+from litestar.enums import HttpMethod, MediaType
+
+from apphub.access.actor import Actor
+from apphub.errors import Forbidden, NotFound
+from apphub.gate.visits import PASS_COOKIE, Visit, find_visit, hub_token, other_cookies, passes_of
+from apphub.kit import clock
+from apphub.kit.urls import local_path
+from apphub.passes.tokens import header_text
+from apphub.web.json import answer
+from apphub.web.needs import public, visitor
+from apphub.web.request import HubRequest
+
+_CHECK = "/hub/edge/check"
+_METHODS = [HttpMethod[name] for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")]
+#: Removes a header of the visitor's request before the app sees it.
+_REMOVE = "x-envoy-auth-headers-to-remove"
+
+
+@route(
+    [f"{_CHECK}/{{rest:path}}"],
+    http_method=_METHODS,
+    guards=[public("the edge asks on behalf of whoever comes; this is where that is decided")],
+)
+async def check(request: HubRequest) -> Response[bytes]:
+    """May this request pass?"""
+    path = _asked_path(request)
+    visit = await find_visit(request, path)
+    if visit is None:
+        return _pass_on({})  # no guarded app there: the edge finds no route, or one that asks by itself
+    if (token := hub_token(request)) is not None:
+        actor = await request.hub.access.by_token(token)
+        if actor is not None:
+            return await _by_token(request, visit, actor)
+    for held in passes_of(request):
+        actor = await request.hub.passes.holder(held, visit.server)
+        if actor is not None:
+            return await _by_pass(request, visit, actor)
+    if _navigates(request):
+        query = request.scope["query_string"].decode("latin-1")
+        goal = f"{request.hub.urls.base.rstrip('/')}{path}" + (f"?{query}" if query else "")
+        return _refuse(302, {"location": f"{request.hub.urls.hub}edge/login?next={quote(goal, safe='/')}"})
+    return _refuse(401, {"www-authenticate": 'Bearer realm="apphub"'})
+
+
+@get("/hub/edge/login", guards=[visitor()])
+async def login(request: HubRequest) -> Response[bytes]:
+    """Give a visitor who has signed in a pass, and send them back to the app."""
+    goal = local_path(request.query_params.get("next"))
+    base = request.hub.urls.base.rstrip("/")
+    path = urlsplit(goal or "").path.removeprefix(base)
+    visit = await find_visit(request, path)
+    if goal is None or visit is None:
+        raise NotFound("There is no app at this address.", "It may have stopped; see your home page.")
+    if not visit.open_to(request.actor):
+        raise Forbidden(
+            f"This app of {visit.server.key.user} is not open to you.", "Ask its owner to share it with you."
+        )
+    response = Response(
+        b"",
+        status_code=302,
+        headers={"location": goal, "cache-control": "no-store"},
+        media_type=MediaType.TEXT,
+    )
+    response.cookies.append(await _new_pass(request, visit, request.actor))
+    return response
+
+
+@get("/hub/.well-known/jwks.json", guards=[public("public keys are public")])
+async def key_set(request: HubRequest) -> Response[bytes]:
+    """The keys that apps check the identity of their visitors with (RFC 7517)."""
+    response = answer(request.hub.passes.signer.key_set())
+    response.headers["cache-control"] = "public, max-age=300"
+    return response
+
+
+def _asked_path(request: HubRequest) -> str:
+    path = request.scope["raw_path"].decode("latin-1").removeprefix(_CHECK).removesuffix("%00")
+    return path.removeprefix(request.hub.urls.base.rstrip("/"))
+
+
+def _navigates(request: HubRequest) -> bool:
+    """Whether a browser shows the answer to a person."""
+    if request.method != "GET" or request.headers.get("upgrade"):
+        return False
+    mode = request.headers.get("sec-fetch-mode")
+    return mode == "navigate" if mode else "text/html" in request.headers.get("accept", "")
+
+
+async def _by_token(request: HubRequest, visit: Visit, actor: Actor) -> Response[bytes]:
+    if not visit.open_to(actor):
+        return _refuse(403, {})
+    # The token is ours: the app learns who it belongs to, never the token.
+    return _pass_on(_told(request, visit, actor), remove=["authorization"])
+
+
+async def _by_pass(request: HubRequest, visit: Visit, actor: Actor) -> Response[bytes]:
+    if not visit.open_to(actor):
+        return _refuse(403, {})
+    response = _pass_on(_told(request, visit, actor))
+    response.cookies.append(await _new_pass(request, visit, actor))
+    return response
+
+
+def _told(request: HubRequest, visit: Visit, actor: Actor) -> dict[str, str]:
+    """What the app is told of its visitor, and the cookies that are its own."""
+    plan = visit.server.plan
+    assert plan is not None
+    now = clock.now()
+    until = now + request.hub.settings.edge.pass_life
+    times = {"iat": int(now.timestamp()), "exp": int(until.timestamp())}
+    url = f"{request.origin}{request.hub.urls.server(*visit.server.key)}"
+    headers = {"x-apphub-identity": request.hub.passes.signer.identity(actor.name, actor.groups, url, times)}
+    if plan.user_header:
+        headers[plan.user_header.lower()] = header_text(actor.name)
+    if plan.groups_header:
+        headers[plan.groups_header.lower()] = ",".join(sorted(map(header_text, actor.groups)))[:1000]
+    headers["cookie"] = other_cookies(request)
+    return headers
+
+
+async def _new_pass(request: HubRequest, visit: Visit, actor: Actor) -> Cookie:
+    hub, key = request.hub, visit.server.key
+    path = hub.urls.server(*key)
+    token, _, denied = await hub.passes.give(actor, visit.server, f"{request.origin}{path}")
+    if denied:
+        hub.publisher.changed([key.user])  # the session may visit again: take it off the deny list
+    return Cookie(
+        key=PASS_COOKIE,
+        value=token,
+        path=path,
+        # It outlives the pass in it: an expired pass is what a new one is asked for with.
+        expires=_seconds(actor.expires),
+        httponly=True,
+        secure=request.secure,
+        samesite="lax",
+    )
+
+
+def _seconds(end: datetime | None) -> int | None:
+    return None if end is None else max(0, int((end - clock.now()).total_seconds()))
+
+
+def _pass_on(headers: dict[str, str], *, remove: list[str] | None = None) -> Response[bytes]:
+    gone = list(remove or ())
+    if headers.get("cookie") == "":
+        del headers["cookie"]
+        gone.append("cookie")
+    if gone:
+        headers[_REMOVE] = ",".join(gone)
+    return Response(b"", status_code=200, headers=headers, media_type=MediaType.TEXT)
+
+
+def _refuse(status: int, headers: dict[str, str]) -> Response[bytes]:
+    words = {401: "Sign in first.", 403: "This app is not open to you."}.get(status, "")
+    return Response(
+        f"{words}\n".encode() if words else b"",
+        status_code=status,
+        headers={**headers, "cache-control": "no-store"},
+        media_type=MediaType.TEXT,
+    )
+
+
+ROUTES = [check, login, key_set]

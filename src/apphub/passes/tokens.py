@@ -1,0 +1,110 @@
+"""A pass as a signed token (RFC 7519, ES256), and the key it is signed with.
+
+The key is derived from the hub's own, so that all replicas sign alike and none has to store
+it; edges and apps know its public half only, as a key set (RFC 7517). A pass holds, for the
+app, a second token that says who visits: that one is no pass, so an app that learns it
+cannot use it to get in anywhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey
+
+from apphub.kit.secrets import Keys
+
+ISSUER = "apphub"
+#: Issuer of the tokens that apps receive: a pass is never taken for one, nor one for a pass.
+IDENTITY_ISSUER = "apphub-identity"
+#: Order of the curve P-256 (FIPS 186-5): private keys are below it.
+_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a pass says."""
+
+    #: The route's guard.
+    audience: str
+    user: str
+    session: str
+    epoch: int
+
+
+class Signer:
+    """Makes passes and reads them."""
+
+    def __init__(self, keys: Keys) -> None:
+        number = int(keys.derive("pass-key"), 16) % (_ORDER - 1) + 1
+        private = ec.derive_private_key(number, ec.SECP256R1())
+        kid = hashlib.sha256(str(private.public_key().public_numbers().x).encode()).hexdigest()[:16]
+        self._key = ECKey.import_key(_pem(private), {"kid": kid, "use": "sig", "alg": "ES256"})
+        self._header = {"alg": "ES256", "kid": kid}
+
+    def key_set(self) -> dict[str, Any]:
+        """The public keys."""
+        return {"keys": [self._key.as_dict(private=False)]}
+
+    def key_set_json(self) -> str:
+        """The public keys as text, the same every time."""
+        return json.dumps(self.key_set(), sort_keys=True)
+
+    def make(
+        self, claims: Claims, *, groups: frozenset[str], url: str, now: datetime, expires: datetime
+    ) -> str:
+        """A pass, with the identity that the app at `url` is told."""
+        times = {"iat": int(now.timestamp()), "exp": int(expires.timestamp())}
+        identity = self.identity(claims.user, groups, url, times)
+        payload = {
+            "iss": ISSUER,
+            "aud": claims.audience,
+            "sub": claims.user,
+            "sid": claims.session,
+            "ep": str(claims.epoch),
+            "usr": header_text(claims.user),
+            "grp": ",".join(sorted(map(header_text, groups)))[:1000],
+            "idt": identity,
+            **times,
+        }
+        return jwt.encode(self._header, payload, self._key, algorithms=["ES256"])
+
+    def identity(self, user: str, groups: frozenset[str], url: str, times: Mapping[str, int]) -> str:
+        """What the app is told of its visitor."""
+        payload = {"iss": IDENTITY_ISSUER, "aud": url, "sub": user, "groups": sorted(groups)[:50], **times}
+        return jwt.encode(self._header, payload, self._key, algorithms=["ES256"])
+
+    def read(self, token: str) -> Claims | None:
+        """What a pass says, be it expired or not; None for anything that we did not sign as a pass."""
+        if len(token) > 8192:
+            return None
+        try:
+            found = jwt.decode(token, self._key, algorithms=["ES256"]).claims
+            if found.get("iss") != ISSUER:
+                return None
+            return Claims(str(found["aud"]), str(found["sub"]), str(found["sid"]), int(found["ep"]))
+        except (JoseError, KeyError, ValueError):
+            return None
+
+
+def header_text(text: str) -> str:
+    """A name as a header can hold it: printable ASCII as it is, the rest percent-encoded, commas too."""
+    return quote(text, safe=" !#$&'()*+-./:;<=>?@[]^_`{|}~")
+
+
+def _pem(private: ec.EllipticCurvePrivateKey) -> bytes:
+    return private.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )

@@ -1,0 +1,120 @@
+"""The filters that let visitors pass, in their order: `pass`, `edge`, `ask`.
+
+`pass` (jwt_authn) checks the signature of the cookie that the hub gave a visitor, and
+remembers the answer. `edge` (Lua) checks that this pass is for this route and still counts,
+and tells the app who visits. `ask` (ext_authz) asks the hub whenever `edge` did not say yes:
+no pass, another's, one that has ended, a token instead of one. So the usual request costs no
+question, and every doubt costs one.
+
+It fails closed: Envoy goes on after an error in Lua, and then the hub is asked; when the hub
+cannot answer, nobody passes. Requests for which there is no route are let through to the
+router, which sends them to the hub.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from apphub.proxy.envoy.resources import CHECK_PATH, HUB_CLUSTER
+from apphub.proxy.envoy.typed import typed
+
+Json = dict[str, Any]
+
+#: The cookie that holds a pass; its path is the app's.
+COOKIE = "apphub-pass"
+#: Who makes passes.
+ISSUER = "apphub"
+#: The signed identity that apps receive.
+IDENTITY_HEADER = "x-apphub-identity"
+
+#: Answers remembered per worker: a signature takes 60 µs to check.
+REMEMBERED = 10_000
+
+_SCRIPT = Path(__file__).with_suffix(".lua")
+
+
+def guard_filters(base_url: str, keys: str) -> list[Json]:
+    """The three filters; `keys` is the JSON Web Key Set that passes are checked with."""
+    return [
+        {"name": "pass", "typed_config": _pass(base_url, keys)},
+        {"name": "edge", "typed_config": _edge()},
+        {"name": "ask", "typed_config": _ask(base_url)},
+    ]
+
+
+def _pass(base_url: str, keys: str) -> Json:
+    provider = {
+        "issuer": ISSUER,
+        "require_expiration": True,
+        "clock_skew_seconds": 1,
+        "forward": True,
+        "from_cookies": [COOKIE],
+        "payload_in_metadata": "pass",
+        "jwt_cache_config": {"jwt_cache_size": REMEMBERED},
+        "local_jwks": {"inline_string": keys},
+    }
+    optional = [{"provider_name": "apphub"}, {"allow_missing_or_failed": {}}]
+    rules = [
+        {
+            "match": {"prefix": f"{base_url}{kind}/"},
+            "requires": {"requires_any": {"requirements": optional}},
+        }
+        for kind in ("user", "services")
+    ]
+    return typed(
+        "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
+        providers={"apphub": provider},
+        rules=rules,
+    )
+
+
+def _edge() -> Json:
+    script = _SCRIPT.read_text().replace("@COOKIE@", COOKIE).replace("@IDENTITY@", IDENTITY_HEADER)
+    return typed("envoy.extensions.filters.http.lua.v3.Lua", default_source_code={"inline_string": script})
+
+
+def _ask(base_url: str) -> Json:
+    asked = [
+        "accept",
+        "cookie",
+        "authorization",
+        "origin",
+        "upgrade",
+        "sec-fetch-mode",
+        "sec-fetch-dest",
+        "sec-fetch-site",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "x-forwarded-for",
+    ]
+    told = ["location", "set-cookie", "www-authenticate", "content-type", "cache-control", "retry-after"]
+    return typed(
+        "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
+        transport_api_version="V3",
+        failure_mode_allow=False,
+        status_on_error={"code": "ServiceUnavailable"},
+        filter_enabled_metadata={
+            "filter": "apphub.guard",
+            "path": [{"key": "verdict"}],
+            "value": {"string_match": {"exact": "ok"}},
+            "invert": True,
+        },
+        allowed_headers={"patterns": [_exact(name) for name in asked]},
+        http_service={
+            "server_uri": {"uri": "http://hub", "cluster": HUB_CLUSTER, "timeout": "5s"},
+            "path_prefix": f"{base_url}hub/{CHECK_PATH}",
+            "authorization_response": {
+                # What the hub says of the visitor, and which of our cookies are left out.
+                "allowed_upstream_headers": {
+                    "patterns": [{"prefix": "x-"}, _exact("cookie"), {"prefix": "remote-"}]
+                },
+                "allowed_client_headers": {"patterns": [_exact(name) for name in told]},
+                "allowed_client_headers_on_success": {"patterns": [_exact("set-cookie")]},
+            },
+        },
+    )
+
+
+def _exact(name: str) -> Json:
+    return {"exact": name, "ignore_case": True}
