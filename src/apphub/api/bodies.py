@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from apphub.api.schema.bodies import Start
 from apphub.errors import Invalid, shown
 from apphub.kit import clock
 from apphub.servers.actions import Ask
@@ -22,8 +23,9 @@ def as_object(body: Any, what: str = "Invalid JSON data") -> dict[str, Any]:
     return body
 
 
-def only(body: Mapping[str, Any], *known: str) -> None:
-    """Refuse keys that mean nothing."""
+def only(body: Mapping[str, Any], shape: type) -> None:
+    """Refuse keys that mean nothing in a body of this shape."""
+    known = shape.__annotations__
     unknown = sorted(set(body) - set(known))
     if unknown:
         raise Invalid(
@@ -100,7 +102,7 @@ async def start_ask(request: HubRequest) -> Ask:
         raise Invalid("Body must be a JSON object")
     if not body.keys() & {"user_options", "display_name"}:
         return Ask(options=body)
-    only(body, "user_options", "display_name", "profile")
+    only(body, Start)
     return structured_ask(body)
 
 

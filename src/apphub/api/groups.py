@@ -7,16 +7,19 @@ from typing import Any
 from litestar import Response, delete, get, post, put
 
 from apphub.api.bodies import as_object, only
-from apphub.api.paging import page_bounds, page_json, wants_pages
+from apphub.api.paging import PAGING, page_bounds, page_json, paged, wants_pages
+from apphub.api.schema.bodies import CreateGroup, CreateGroups, Members
+from apphub.api.schema.shapes import GroupModel
 from apphub.api.wire import group_json
 from apphub.errors import Invalid, shown
 from apphub.people import groups as groups_store
 from apphub.web.json import answer, empty
 from apphub.web.needs import needs, needs_list
 from apphub.web.request import HubRequest
+from apphub.web.says import says
 
 
-@get("/hub/api/groups", guards=[needs_list("list:groups")])
+@get("/hub/api/groups", guards=[needs_list("list:groups")], opt=says({200: paged(GroupModel)}, query=PAGING))
 async def list_groups(request: HubRequest) -> Response[bytes]:
     """Groups within reach, a page at a time."""
     offset, limit = page_bounds(request)
@@ -30,14 +33,18 @@ async def list_groups(request: HubRequest) -> Response[bytes]:
     return answer(page_json(request, models, offset, limit, total))
 
 
-@post("/hub/api/groups", guards=[needs("admin:groups", everywhere=True)])
+@post(
+    "/hub/api/groups",
+    guards=[needs("admin:groups", everywhere=True)],
+    opt=says({201: list[GroupModel]}, takes=CreateGroups, refuses=[409]),
+)
 async def create_groups(request: HubRequest) -> Response[bytes]:
     """Create several groups, all or none."""
     body = await request.body_json()
     names = body.get("groups") if isinstance(body, dict) else None
     if not names:
         raise Invalid("Must specify at least one group to create")
-    only(body, "groups", "users")
+    only(body, CreateGroups)
     if not isinstance(names, list) or len(names) > 10_000:
         raise Invalid(f"groups must be a list of names, not {shown(names)}")
     members = _members(body) or []
@@ -46,18 +53,26 @@ async def create_groups(request: HubRequest) -> Response[bytes]:
     return answer([await _model(request, name) for name in wanted], 201)
 
 
-@get("/hub/api/groups/{group:str}", guards=[needs("read:groups", "read:groups:name", "read:roles:groups")])
+@get(
+    "/hub/api/groups/{group:str}",
+    guards=[needs("read:groups", "read:groups:name", "read:roles:groups")],
+    opt=says({200: GroupModel}),
+)
 async def get_group(request: HubRequest) -> Response[bytes]:
     """One group."""
     return answer(await _model(request, request.segment("group")))
 
 
-@post("/hub/api/groups/{group:str}", guards=[needs("admin:groups")])
+@post(
+    "/hub/api/groups/{group:str}",
+    guards=[needs("admin:groups")],
+    opt=says({201: GroupModel}, takes=CreateGroup | None, refuses=[409]),
+)
 async def create_group(request: HubRequest) -> Response[bytes]:
     """Create one group, perhaps with members and properties."""
     body = await request.body_json()
     body = {} if body is None else as_object(body)
-    only(body, "users", "properties")
+    only(body, CreateGroup)
     properties = body.get("properties") or {}
     if not isinstance(properties, dict):
         raise Invalid(f"group.properties must be an object, not {shown(properties)}")
@@ -68,14 +83,21 @@ async def create_group(request: HubRequest) -> Response[bytes]:
     return answer(await _model(request, name), 201)
 
 
-@delete("/hub/api/groups/{group:str}", guards=[needs("delete:groups")], status_code=200)
+@delete(
+    "/hub/api/groups/{group:str}",
+    guards=[needs("delete:groups")],
+    status_code=200,
+    opt=says({204: None}, refuses=[409]),
+)
 async def delete_group(request: HubRequest) -> Response[bytes]:
     """Delete one group."""
     await request.hub.people.delete_group(request.by, request.segment("group"))
     return empty(204)
 
 
-@post("/hub/api/groups/{group:str}/users", guards=[needs("groups")])
+@post(
+    "/hub/api/groups/{group:str}/users", guards=[needs("groups")], opt=says({200: GroupModel}, takes=Members)
+)
 async def add_members(request: HubRequest) -> Response[bytes]:
     """Add people to a group."""
     name, members = await _change(request, "add")
@@ -83,7 +105,12 @@ async def add_members(request: HubRequest) -> Response[bytes]:
     return answer(group_json(group, request.actor))
 
 
-@delete("/hub/api/groups/{group:str}/users", guards=[needs("groups")], status_code=200)
+@delete(
+    "/hub/api/groups/{group:str}/users",
+    guards=[needs("groups")],
+    status_code=200,
+    opt=says({200: GroupModel}, takes=Members, refuses=[409]),
+)
 async def remove_members(request: HubRequest) -> Response[bytes]:
     """Remove people from a group; the names are in the body."""
     name, members = await _change(request, "remove")
@@ -91,7 +118,11 @@ async def remove_members(request: HubRequest) -> Response[bytes]:
     return answer(group_json(group, request.actor))
 
 
-@put("/hub/api/groups/{group:str}/properties", guards=[needs("groups")])
+@put(
+    "/hub/api/groups/{group:str}/properties",
+    guards=[needs("groups")],
+    opt=says({200: GroupModel}, takes=dict[str, Any], refuses=[409]),
+)
 async def set_properties(request: HubRequest) -> Response[bytes]:
     """Replace a group's properties."""
     name = request.segment("group")
@@ -107,7 +138,7 @@ async def _change(request: HubRequest, verb: str) -> tuple[str, list[Any]]:
     name = request.segment("group")
     await _model(request, name)
     body = as_object(await request.body_json())
-    only(body, "users")
+    only(body, Members)
     members = _members(body)
     if members is None:
         raise Invalid(f"Must specify users to {verb}")
@@ -127,7 +158,7 @@ def _name(name: object) -> str:
     return name
 
 
-async def _model(request: HubRequest, name: str) -> dict[str, Any]:
+async def _model(request: HubRequest, name: str) -> GroupModel:
     async with request.hub.db.read() as tx:
         group = await groups_store.get_group(tx, name)
     return group_json(group, request.actor)

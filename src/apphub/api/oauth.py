@@ -5,12 +5,19 @@ from __future__ import annotations
 from authlib.oauth2.rfc6749.errors import OAuth2Error
 from litestar import Response, post
 
+from apphub.api.schema.bodies import TradeCode
+from apphub.api.schema.shapes import BearerToken, OAuthError
 from apphub.web.json import answer
 from apphub.web.needs import public
 from apphub.web.request import HubRequest
+from apphub.web.says import FORM, says
 
 
-@post("/hub/api/oauth2/token", guards=[public("a client proves itself with its secret and a code")])
+@post(
+    "/hub/api/oauth2/token",
+    guards=[public("a client proves itself with its secret and a code")],
+    opt=says({200: BearerToken, 400: OAuthError, 401: OAuthError}, takes=TradeCode, media=FORM),
+)
 async def exchange(request: HubRequest) -> Response[bytes]:
     """Trade a code for an access token."""
     form = {name: values[-1] for name, values in (await request.form_fields()).items()}

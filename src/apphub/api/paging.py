@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
+from msgspec import Meta
+
+from apphub.api.schema.shapes import Page
 from apphub.errors import Invalid
 from apphub.web.request import HubRequest
+from apphub.web.says import Query
 
 #: Asked for in `Accept`.
 MEDIA_TYPE = "application/jupyterhub-pagination+json"
 #: Items on a page when nothing is said, and at most.
 DEFAULT, MOST = 50, 200
+
+_Number = Annotated[int, Meta(gt=-(2**31), lt=2**31)]
+#: What a list takes in its query.
+PAGING = (
+    Query("offset", _Number, "How many items to leave out before the first."),
+    Query("limit", _Number, f"How many items at most; never more than {MOST}."),
+)
+
+
+def paged(item: Any) -> Any:
+    """The type of a list: bare, or as a page when `Accept` asks for pages."""
+    return list[item] | Page[list[item]]
 
 
 def page_bounds(request: HubRequest, *, default: int = DEFAULT) -> tuple[int, int]:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import cast
 
 from litestar import Response, get
 
 from apphub.access.grants import Target
+from apphub.api.schema.shapes import OptionModel, ProfileModel
 from apphub.api.wire import user_target
 from apphub.people.model import NoSuchUser
 from apphub.settings import Option, Profile
 from apphub.web.json import answer
 from apphub.web.needs import signed_in
 from apphub.web.request import HubRequest
+from apphub.web.says import Query, says
 
 
-def option_json(option: Option) -> dict[str, Any]:
+def option_json(option: Option) -> OptionModel:
     """One option of a profile, as JSON Schema names its parts."""
     schema = {
         "type": option.type,
@@ -27,10 +29,10 @@ def option_json(option: Option) -> dict[str, Any]:
         "maximum": option.maximum,
         "pattern": option.pattern,
     }
-    return {key: value for key, value in schema.items() if value not in (None, "")}
+    return cast("OptionModel", {key: value for key, value in schema.items() if value not in (None, "")})
 
 
-def profile_json(profile: Profile) -> dict[str, Any]:
+def profile_json(profile: Profile) -> ProfileModel:
     """A profile as people choose it: nothing of how it is started."""
     return {
         "slug": profile.slug,
@@ -45,7 +47,15 @@ def profile_json(profile: Profile) -> dict[str, Any]:
     }
 
 
-@get("/hub/api/profiles", guards=[signed_in()])
+@get(
+    "/hub/api/profiles",
+    guards=[signed_in()],
+    opt=says(
+        {200: list[ProfileModel]},
+        query=[Query("user", str, "Whose: the caller's own, when nothing is said.")],
+        refuses=[404],
+    ),
+)
 async def list_profiles(request: HubRequest) -> Response[bytes]:
     """The profiles that the caller may launch now; with `?user=`, those that this user may, for who may start
     their servers.

@@ -10,11 +10,20 @@ from apphub.errors import NotFound
 from apphub.web.needs import needs
 from apphub.web.progress import stream
 from apphub.web.request import HubRequest
+from apphub.web.says import EVENTS, Query, says
 
 _USER = "/hub/api/users/{user:str}"
 
 
-@get([f"{_USER}/server/progress", f"{_USER}/servers/{{server:str}}/progress"], guards=[needs("read:servers")])
+@get(
+    [f"{_USER}/server/progress", f"{_USER}/servers/{{server:str}}/progress"],
+    guards=[needs("read:servers")],
+    opt=says(
+        {200: EVENTS},
+        query=[Query("detail", str, "Anything: send the latest output of the server, too.")],
+        refuses=[400],
+    ),
+)
 async def progress(request: HubRequest) -> Stream:
     """Server-sent events until the server is ready or has failed; `?detail=1` adds its latest output."""
     server = await find_in_path(request)

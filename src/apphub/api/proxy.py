@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from litestar import Response, get, patch, post
 
-from apphub.api.paging import page_bounds, page_json, wants_pages
+from apphub.api.paging import PAGING, page_bounds, page_json, wants_pages
+from apphub.api.schema.bodies import MoveProxy, Shutdown
+from apphub.api.schema.shapes import Page, RouteModel, Told
 from apphub.errors import Invalid, shown
 from apphub.kit.clock import wire_time
 from apphub.servers.model import Server
 from apphub.web.json import answer, empty
 from apphub.web.needs import needs
 from apphub.web.request import HubRequest
+from apphub.web.says import says
 
 
-def route_json(server: Server, prefix: str) -> dict[str, Any]:
+def route_json(server: Server, prefix: str) -> RouteModel:
     """A route as JupyterHub's proxies describe it."""
     return {
         "routespec": prefix,
@@ -28,7 +29,11 @@ def route_json(server: Server, prefix: str) -> dict[str, Any]:
     }
 
 
-@get("/hub/api/proxy", guards=[needs("proxy", everywhere=True)])
+@get(
+    "/hub/api/proxy",
+    guards=[needs("proxy", everywhere=True)],
+    opt=says({200: dict[str, RouteModel] | Page[dict[str, RouteModel]]}, query=PAGING),
+)
 async def list_routes(request: HubRequest) -> Response[bytes]:
     """Every route, by its prefix; all of them, unless a page is asked for."""
     page_bounds(request)
@@ -44,13 +49,13 @@ async def list_routes(request: HubRequest) -> Response[bytes]:
     return answer(page_json(request, part, offset, limit, len(routes)))
 
 
-@post("/hub/api/proxy", guards=[needs("proxy", everywhere=True)], status_code=200)
+@post("/hub/api/proxy", guards=[needs("proxy", everywhere=True)], status_code=200, opt=says({200: None}))
 async def refresh_routes(request: HubRequest) -> Response[bytes]:
     """Publish every route anew."""
     return await _refreshed(request)
 
 
-@patch("/hub/api/proxy", guards=[needs("proxy", everywhere=True)])
+@patch("/hub/api/proxy", guards=[needs("proxy", everywhere=True)], opt=says({200: None}, takes=MoveProxy))
 async def move_proxy(request: HubRequest) -> Response[bytes]:
     """JupyterHub is told here of a new proxy; this hub's edges come by themselves, so the routes are refreshed."""
     if not await request.body():
@@ -73,7 +78,11 @@ async def _refreshed(request: HubRequest) -> Response[bytes]:
     return empty()
 
 
-@post("/hub/api/shutdown", guards=[needs("shutdown", everywhere=True)])
+@post(
+    "/hub/api/shutdown",
+    guards=[needs("shutdown", everywhere=True)],
+    opt=says({202: Told}, takes=Shutdown | None),
+)
 async def shutdown(request: HubRequest) -> Response[bytes]:
     """End the hub, and with `{"servers": true}` stop users' servers first."""
     body = await request.body_json() or {}

@@ -3,36 +3,40 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 from litestar import Response, get, route
 from litestar.enums import HttpMethod
 
 from apphub import JUPYTERHUB_VERSION, __version__
-from apphub.api.wire import servers_json, service_json, user_json
+from apphub.api.schema.shapes import Asking, Info, ServiceAsking, UserAsking, Version
+from apphub.api.wire import service_json, user_json
 from apphub.people import services as services_store
 from apphub.web.json import answer, empty
 from apphub.web.needs import needs, public, signed_in
 from apphub.web.request import HubRequest
+from apphub.web.says import says
 
 _WHY = "what a hub is, and whether it lives, is no secret"
 
 
-@get("/hub/api", guards=[public(_WHY)])
+@get("/hub/api", guards=[public(_WHY)], opt=says({200: Version}))
 async def version(request: HubRequest) -> Response[bytes]:
     """The version of the contract, as JupyterHub's tools ask for it."""
     return answer({"version": JUPYTERHUB_VERSION})
 
 
 @route(
-    ["/hub/health", "/hub/api/health"], http_method=[HttpMethod.GET, HttpMethod.HEAD], guards=[public(_WHY)]
+    ["/hub/health", "/hub/api/health"],
+    http_method=[HttpMethod.GET, HttpMethod.HEAD],
+    guards=[public(_WHY)],
+    opt=says({200: None}),
 )
 async def health(request: HubRequest) -> Response[bytes]:
     """200 while the hub can answer."""
     return empty()
 
 
-@get("/hub/api/info", guards=[needs("read:hub")])
+@get("/hub/api/info", guards=[needs("read:hub")], opt=says({200: Info}))
 async def info(request: HubRequest) -> Response[bytes]:
     """Details of the hub."""
     return answer(
@@ -46,22 +50,22 @@ async def info(request: HubRequest) -> Response[bytes]:
     )
 
 
-@get("/hub/api/user", guards=[signed_in()])
+@get("/hub/api/user", guards=[signed_in()], opt=says({200: UserAsking | ServiceAsking}))
 async def user(request: HubRequest) -> Response[bytes]:
     """Who the caller is, and what the caller may do: what every server asks about every visitor."""
     actor, hub = request.actor, request.hub
-    model: dict[str, Any]
+    asking: Asking = {
+        "token_id": f"a{actor.token_id}" if actor.token_id is not None else None,
+        "session_id": actor.session_public_id if actor.token_id is not None else None,
+        "scopes": actor.grants().names(),
+    }
+    model: UserAsking | ServiceAsking
     if actor.kind == "user":
-        account = await hub.views.account(actor.name)
-        model = user_json(account, actor, hub.urls)
-        if "servers" in model:
-            model["servers"] = servers_json(account, actor, hub.urls, stopped=False)
+        model = {**user_json(await hub.views.account(actor.name), actor, hub.urls), **asking}
     else:
         async with hub.db.read() as tx:
-            model = service_json(await services_store.get_service(tx, actor.name), actor)
-    model["token_id"] = f"a{actor.token_id}" if actor.token_id is not None else None
-    model["session_id"] = actor.session_public_id if actor.token_id is not None else None
-    model["scopes"] = actor.grants().names()
+            service = await services_store.get_service(tx, actor.name)
+        model = {**service_json(service, actor), **asking}
     return answer(model)
 
 

@@ -7,6 +7,7 @@ from litestar.handlers import HTTPRouteHandler
 from apphub.api import (
     groups,
     oauth,
+    openapi,
     profiles,
     progress,
     proxy,
@@ -30,4 +31,5 @@ ROUTES: list[HTTPRouteHandler] = [
     *shares.ROUTES,
     *proxy.ROUTES,
     *oauth.ROUTES,
+    *openapi.ROUTES,
 ]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from litestar import Response, delete, get, patch, post, put
 
 from apphub.access.grants import Target
 from apphub.api.bodies import as_object, flag, only, start_ask, structured_ask
+from apphub.api.schema.bodies import ChangeServer, CreateServer, Start, StopServer
+from apphub.api.schema.shapes import ServerModel
 from apphub.api.wire import server_json, server_target
 from apphub.errors import Forbidden, HubError, Invalid, NotFound
 from apphub.servers.model import Server, ServerKey
@@ -13,6 +17,7 @@ from apphub.servers.views import default_server
 from apphub.web.json import answer, empty
 from apphub.web.needs import needs
 from apphub.web.request import HubRequest
+from apphub.web.says import says
 
 _DEFAULT = "/hub/api/users/{user:str}/server"
 _NAMED = "/hub/api/users/{user:str}/servers/{server:str}"
@@ -45,13 +50,17 @@ async def find_in_path(request: HubRequest) -> Server:
     return server
 
 
-@get(BOTH, guards=[needs("read:servers")])
+@get(BOTH, guards=[needs("read:servers")], opt=says({200: ServerModel}))
 async def get_server(request: HubRequest) -> Response[bytes]:
     """One server."""
     return answer(_json(request, await find_in_path(request)))
 
 
-@post(BOTH, guards=[needs("start:servers")])
+@post(
+    BOTH,
+    guards=[needs("start:servers")],
+    opt=says({201: None, 202: None}, takes=Start | dict[str, Any] | None, refuses=[429, 500]),
+)
 async def start_server(request: HubRequest) -> Response[bytes]:
     """Start a server: 201 when it is ready, 202 when that takes longer than a request should wait."""
     hub = request.hub
@@ -64,7 +73,11 @@ async def start_server(request: HubRequest) -> Response[bytes]:
     return empty(202)
 
 
-@put(BOTH, guards=[needs("start:servers")])
+@put(
+    BOTH,
+    guards=[needs("start:servers")],
+    opt=says({201: ServerModel}, takes=CreateServer | None, refuses=[409]),
+)
 async def create_server(request: HubRequest) -> Response[bytes]:
     """Make a named server without starting it."""
     body = await request.body_json()
@@ -74,16 +87,16 @@ async def create_server(request: HubRequest) -> Response[bytes]:
         else structured_ask({})
     )
     if body is not None:
-        only(body, "display_name", "user_options")
+        only(body, CreateServer)
     server = await request.hub.servers.create(request.by, key_of(request), ask)
     return answer(_json(request, server), 201)
 
 
-@patch(BOTH, guards=[needs("start:servers")])
+@patch(BOTH, guards=[needs("start:servers")], opt=says({200: ServerModel}, takes=ChangeServer, refuses=[409]))
 async def change_server(request: HubRequest) -> Response[bytes]:
     """Change name, display name or options of a stopped server."""
     body = as_object(await request.body_json(), "Body must be a JSON object")
-    only(body, "name", "display_name", "user_options")
+    only(body, ChangeServer)
     if "user_options" in body and not isinstance(body["user_options"], dict):
         raise Invalid("user_options must be a dict")
     name = body.get("name")
@@ -95,13 +108,18 @@ async def change_server(request: HubRequest) -> Response[bytes]:
     return answer(_json(request, server))
 
 
-@delete(BOTH, guards=[needs("delete:servers")], status_code=200)
+@delete(
+    BOTH,
+    guards=[needs("delete:servers")],
+    status_code=200,
+    opt=says({202: None, 204: None}, takes=StopServer | None),
+)
 async def stop_server(request: HubRequest) -> Response[bytes]:
     """Stop a server, and with `{"remove": true}` forget it: 204 when done, 202 when that takes longer."""
     body = await request.body_json()
     remove = False
     if body is not None:
-        only(as_object(body, "Body must be a JSON object"), "remove")
+        only(as_object(body, "Body must be a JSON object"), StopServer)
         remove = flag(body, "remove") or False
     hub, key = request.hub, key_of(request)
     server = await hub.servers.stop(request.by, key, remove=remove)
@@ -111,13 +129,13 @@ async def stop_server(request: HubRequest) -> Response[bytes]:
     return empty(202 if left is not None and left.active else 204)
 
 
-@post("/hub/api/users/{user:str}/admin-access", guards=[needs("admin:users")])
+@post("/hub/api/users/{user:str}/admin-access", guards=[needs("admin:users")], opt=says({}))
 async def admin_access(request: HubRequest) -> Response[bytes]:
     """A leftover of JupyterHub 0.8 that its clients may still call."""
     raise Forbidden("admin access to user servers disabled")
 
 
-def _json(request: HubRequest, server: Server) -> dict[str, object]:
+def _json(request: HubRequest, server: Server) -> ServerModel:
     target: Target = server_target(server, request.actor.groups)
     return server_json(server, request.hub.urls, state=request.actor.may("admin:server_state", target))
 

@@ -5,32 +5,18 @@ from __future__ import annotations
 from litestar import Response, delete, get, post
 
 from apphub.api.bodies import as_object, flag, only, text, texts
+from apphub.api.schema.bodies import CreateService
+from apphub.api.schema.shapes import ServiceModel
 from apphub.api.wire import service_json
 from apphub.errors import Invalid, shown
 from apphub.people.services import NewService
 from apphub.web.json import answer, empty
 from apphub.web.needs import needs, needs_list
 from apphub.web.request import HubRequest
-
-_KEYS = (
-    "name",
-    "admin",
-    "url",
-    "api_token",
-    "info",
-    "display",
-    "oauth_no_confirm",
-    "oauth_client_id",
-    "oauth_redirect_uri",
-    "oauth_client_allowed_scopes",
-    "command",
-    "cwd",
-    "environment",
-    "user",
-)
+from apphub.web.says import says
 
 
-@get("/hub/api/services", guards=[needs_list("list:services")])
+@get("/hub/api/services", guards=[needs_list("list:services")], opt=says({200: dict[str, ServiceModel]}))
 async def list_services(request: HubRequest) -> Response[bytes]:
     """Services within reach, by name."""
     services = await request.hub.services.list(request.reach("list:services"))
@@ -40,20 +26,25 @@ async def list_services(request: HubRequest) -> Response[bytes]:
 @get(
     "/hub/api/services/{service:str}",
     guards=[needs("read:services", "read:services:name", "read:roles:services")],
+    opt=says({200: ServiceModel}),
 )
 async def get_service(request: HubRequest) -> Response[bytes]:
     """One service."""
     return answer(service_json(await request.hub.services.get(request.segment("service")), request.actor))
 
 
-@post("/hub/api/services/{service:str}", guards=[needs("admin:services")])
+@post(
+    "/hub/api/services/{service:str}",
+    guards=[needs("admin:services")],
+    opt=says({201: ServiceModel}, takes=CreateService, refuses=[409]),
+)
 async def create_service(request: HubRequest) -> Response[bytes]:
     """Register an external service; one that the hub should run belongs into the settings file."""
     name = request.segment("service")
     body = await request.body_json()
     if not body:
         raise Invalid("Invalid service data", "Send a JSON object with at least one of its fields.")
-    only(as_object(body), *_KEYS)
+    only(as_object(body), CreateService)
     if body.get("command"):
         raise Invalid(f"Can not create managed service {name} at runtime", "Declare it in the settings file.")
     info = body.get("info") or {}
@@ -77,7 +68,12 @@ async def create_service(request: HubRequest) -> Response[bytes]:
     return answer(service_json(service, request.actor), 201)
 
 
-@delete("/hub/api/services/{service:str}", guards=[needs("admin:services")], status_code=200)
+@delete(
+    "/hub/api/services/{service:str}",
+    guards=[needs("admin:services")],
+    status_code=200,
+    opt=says({200: None}, refuses=[405, 409]),
+)
 async def delete_service(request: HubRequest) -> Response[bytes]:
     """Forget a service that was registered by the API."""
     await request.hub.services.delete(request.by, request.segment("service"))

@@ -14,6 +14,15 @@ from apphub.access.model import MayNotCreateTokens, Owner, Token
 from apphub.access.scopes import IDENTIFY
 from apphub.access.store import find_owner
 from apphub.api.bodies import life, text, texts
+from apphub.api.schema.bodies import CreateToken, TradeToken
+from apphub.api.schema.shapes import (
+    NewTokenModel,
+    ServiceModel,
+    TokenList,
+    TokenModel,
+    TradedToken,
+    UserModel,
+)
 from apphub.api.wire import token_json, user_json
 from apphub.audit import By
 from apphub.errors import Forbidden, Invalid, NotFound
@@ -22,11 +31,13 @@ from apphub.web.credentials import LOGIN_COOKIE, check_api_xsrf, find_actor
 from apphub.web.json import answer, empty
 from apphub.web.needs import needs, public, signed_in
 from apphub.web.request import HubRequest
+from apphub.web.says import says
 
 _BY_PASSWORD = "who asks proves it with a name and password in the body"  # noqa: S105 - a reason, no secret
+_TRADE = says({200: TradedToken}, takes=TradeToken, refuses=[403, 429])
 
 
-@get("/hub/api/users/{user:str}/tokens", guards=[needs("read:tokens")])
+@get("/hub/api/users/{user:str}/tokens", guards=[needs("read:tokens")], opt=says({200: TokenList}))
 async def list_tokens(request: HubRequest) -> Response[bytes]:
     """The live tokens of a user, without their secrets."""
     owner = await _owner(request)
@@ -34,7 +45,11 @@ async def list_tokens(request: HubRequest) -> Response[bytes]:
     return answer({"api_tokens": [token_json(token, effective(token, owner)) for token in tokens]})
 
 
-@post("/hub/api/users/{user:str}/tokens", guards=[public(_BY_PASSWORD)])
+@post(
+    "/hub/api/users/{user:str}/tokens",
+    guards=[public(_BY_PASSWORD)],
+    opt=says({201: NewTokenModel}, takes=CreateToken | None, refuses=[403, 429]),
+)
 async def create_token(request: HubRequest) -> Response[bytes]:
     """Make a token; its secret is in this answer and never again."""
     body = await request.body_json()
@@ -52,7 +67,9 @@ async def create_token(request: HubRequest) -> Response[bytes]:
     return await _create(request, actor, by, name, body, longest)
 
 
-@get("/hub/api/users/{user:str}/tokens/{token:str}", guards=[needs("read:tokens")])
+@get(
+    "/hub/api/users/{user:str}/tokens/{token:str}", guards=[needs("read:tokens")], opt=says({200: TokenModel})
+)
 async def get_token(request: HubRequest) -> Response[bytes]:
     """One token, without its secret."""
     owner = await _owner(request)
@@ -60,7 +77,12 @@ async def get_token(request: HubRequest) -> Response[bytes]:
     return answer(token_json(token, effective(token, owner)))
 
 
-@delete("/hub/api/users/{user:str}/tokens/{token:str}", guards=[needs("tokens")], status_code=200)
+@delete(
+    "/hub/api/users/{user:str}/tokens/{token:str}",
+    guards=[needs("tokens")],
+    status_code=200,
+    opt=says({204: None}),
+)
 async def revoke_token(request: HubRequest) -> Response[bytes]:
     """Revoke one token."""
     owner = await _owner(request)
@@ -68,25 +90,33 @@ async def revoke_token(request: HubRequest) -> Response[bytes]:
     return empty(204)
 
 
-@get("/hub/api/authorizations/token", guards=[public(_BY_PASSWORD)])
+@get("/hub/api/authorizations/token", guards=[public(_BY_PASSWORD)], opt=_TRADE)
 async def token_by_get(request: HubRequest) -> Response[bytes]:
     """A token in exchange for a name and password, as the guide asks for it: a GET with a body."""
     return await _trade(request)
 
 
-@post("/hub/api/authorizations/token", guards=[public(_BY_PASSWORD)])
+@post("/hub/api/authorizations/token", guards=[public(_BY_PASSWORD)], opt=_TRADE)
 async def token_by_post(request: HubRequest) -> Response[bytes]:
     """The same, as it should be asked for."""
     return await _trade(request)
 
 
-@get("/hub/api/authorizations/token/{token:str}", guards=[signed_in()])
+@get(
+    "/hub/api/authorizations/token/{token:str}",
+    guards=[signed_in()],
+    opt=says({200: UserModel | ServiceModel}),
+)
 async def whose_token(request: HubRequest) -> Response[bytes]:
     """Who is behind a token: holding it is enough to learn that, for whoever holds it could ask as its owner."""
     return await _identity(request, await request.hub.access.by_token(request.segment("token")))
 
 
-@get("/hub/api/authorizations/cookie/{cookie:str}/{value:str}", guards=[needs("read:users", everywhere=True)])
+@get(
+    "/hub/api/authorizations/cookie/{cookie:str}/{value:str}",
+    guards=[needs("read:users", everywhere=True)],
+    opt=says({200: UserModel | ServiceModel}),
+)
 async def whose_cookie(request: HubRequest) -> Response[bytes]:
     """Who is behind a sign-in cookie, for old services that do not speak OAuth."""
     found = None
@@ -122,24 +152,28 @@ async def _trade(request: HubRequest) -> Response[bytes]:
     longest = _password_life(request)
     model, secret = await _made(request, actor, by, actor.name, body, longest)
     account = await request.hub.views.account(actor.name)
-    answered = {"token": secret, "user": user_json(account, actor, request.hub.urls), **_traded(model)}
-    return _private(answer(answered))
-
-
-def _traded(model: dict[str, Any]) -> dict[str, Any]:
-    return {key: model[key] for key in ("id", "scopes", "expires_at", "note")}
+    traded: TradedToken = {
+        "token": secret,
+        "user": user_json(account, actor, request.hub.urls),
+        "id": model["id"],
+        "scopes": model["scopes"],
+        "expires_at": model["expires_at"],
+        "note": model["note"],
+    }
+    return _private(answer(traded))
 
 
 async def _create(
     request: HubRequest, actor: Actor, by: By, name: str, body: dict[str, Any], longest: timedelta | None
 ) -> Response[bytes]:
     model, secret = await _made(request, actor, by, name, body, longest)
-    return _private(answer({**model, "token": secret}, 201))
+    made: NewTokenModel = {**model, "token": secret}
+    return _private(answer(made, 201))
 
 
 async def _made(
     request: HubRequest, actor: Actor, by: By, name: str, body: dict[str, Any], longest: timedelta | None
-) -> tuple[dict[str, Any], str]:
+) -> tuple[TokenModel, str]:
     asked = life(body)
     note = text(body, "note")
     if not note:

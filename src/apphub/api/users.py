@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from litestar import Response, delete, get, patch, post
 
 from apphub.api.bodies import as_object, flag, moment, only, texts
-from apphub.api.paging import page_bounds, page_json, wants_pages
+from apphub.api.paging import PAGING, page_bounds, page_json, paged, wants_pages
+from apphub.api.schema.bodies import Activity, ChangeUser, CreateUser, CreateUsers
+from apphub.api.schema.shapes import UserModel
 from apphub.api.wire import SEE_USER, user_json
 from apphub.errors import Conflict, Invalid, NotFound, shown
 from apphub.people.model import UserExists
@@ -15,9 +17,21 @@ from apphub.servers.views import ORDERS, Page
 from apphub.web.json import answer, empty
 from apphub.web.needs import needs, needs_list
 from apphub.web.request import HubRequest
+from apphub.web.says import Query, says
 
 STATES = ("active", "ready", "inactive")
 _NO = frozenset({"0", "false"})
+
+_STOPPED = Query(
+    "include_stopped_servers", str, "Show servers that are stopped, too; `0` and `false` mean no."
+)
+_LISTING = (
+    *PAGING,
+    _STOPPED,
+    Query("state", Literal[*STATES], "Only users with such servers."),
+    Query("sort", Literal[*ORDERS], "The order; with a `-` the other way round."),
+    Query("name_filter", str, "Only names that hold this text."),
+)
 
 
 def _stopped(request: HubRequest) -> bool:
@@ -36,7 +50,7 @@ def _page(request: HubRequest) -> Page:
     return Page(offset, limit, order, state, request.query_params.get("name_filter"))
 
 
-@get("/hub/api/users", guards=[needs_list("list:users")])
+@get("/hub/api/users", guards=[needs_list("list:users")], opt=says({200: paged(UserModel)}, query=_LISTING))
 async def list_users(request: HubRequest) -> Response[bytes]:
     """Users within reach, a page at a time."""
     page, hub, reach = _page(request), request.hub, request.reach("list:users")
@@ -49,14 +63,18 @@ async def list_users(request: HubRequest) -> Response[bytes]:
     return answer(page_json(request, models, page.offset, page.limit, total))
 
 
-@post("/hub/api/users", guards=[needs("admin:users", everywhere=True)])
+@post(
+    "/hub/api/users",
+    guards=[needs("admin:users", everywhere=True)],
+    opt=says({201: list[UserModel]}, takes=CreateUsers, refuses=[409]),
+)
 async def create_users(request: HubRequest) -> Response[bytes]:
     """Create several users; those who exist stay as they are."""
     body = await request.body_json()
     names = texts(body, "usernames") if isinstance(body, dict) else None
     if not names:
         raise Invalid("Must specify at least one user to create")
-    only(body, "usernames", "admin")
+    only(body, CreateUsers)
     admin = flag(body, "admin") or False
     new, _ = await request.hub.people.create(request.actor, request.by, names, admin=admin)
     if not new:
@@ -64,20 +82,24 @@ async def create_users(request: HubRequest) -> Response[bytes]:
     return answer([await _model(request, name) for name in new], 201)
 
 
-@get("/hub/api/users/{user:str}", guards=[needs(*SEE_USER)])
+@get("/hub/api/users/{user:str}", guards=[needs(*SEE_USER)], opt=says({200: UserModel}, query=[_STOPPED]))
 async def get_user(request: HubRequest) -> Response[bytes]:
     """One user."""
     account = await request.hub.views.account(request.segment("user"))
     return answer(user_json(account, request.actor, request.hub.urls, stopped=_stopped(request)))
 
 
-@post("/hub/api/users/{user:str}", guards=[needs("admin:users")])
+@post(
+    "/hub/api/users/{user:str}",
+    guards=[needs("admin:users")],
+    opt=says({201: UserModel}, takes=CreateUser | None, refuses=[409]),
+)
 async def create_user(request: HubRequest) -> Response[bytes]:
     """Create one user."""
     body = await request.body_json()
     admin = False
     if body is not None:
-        only(as_object(body), "admin")
+        only(as_object(body), CreateUser)
         admin = flag(body, "admin") or False
     name = await request.hub.people.create_one(
         request.actor, request.by, request.segment("user"), admin=admin
@@ -85,12 +107,16 @@ async def create_user(request: HubRequest) -> Response[bytes]:
     return answer(await _model(request, name), 201)
 
 
-@patch("/hub/api/users/{user:str}", guards=[needs("admin:users")])
+@patch(
+    "/hub/api/users/{user:str}",
+    guards=[needs("admin:users")],
+    opt=says({200: UserModel}, takes=ChangeUser, refuses=[409]),
+)
 async def change_user(request: HubRequest) -> Response[bytes]:
     """Rename a user, or make them an administrator."""
     hub, name = request.hub, request.segment("user")
     body = as_object(await request.body_json())
-    only(body, "name", "admin", "auth_state")
+    only(body, ChangeUser)
     if body.get("auth_state") is not None:
         raise Invalid("auth_state is not kept by this hub")
     try:
@@ -102,7 +128,12 @@ async def change_user(request: HubRequest) -> Response[bytes]:
     return answer(await _model(request, name))
 
 
-@delete("/hub/api/users/{user:str}", guards=[needs("delete:users")], status_code=200)
+@delete(
+    "/hub/api/users/{user:str}",
+    guards=[needs("delete:users")],
+    status_code=200,
+    opt=says({204: None}, refuses=[400, 409, 503]),
+)
 async def delete_user(request: HubRequest) -> Response[bytes]:
     """Delete a user; running servers are stopped first."""
     name = request.segment("user")
@@ -113,7 +144,11 @@ async def delete_user(request: HubRequest) -> Response[bytes]:
     return empty(204)
 
 
-@post("/hub/api/users/{user:str}/activity", guards=[needs("users:activity")])
+@post(
+    "/hub/api/users/{user:str}/activity",
+    guards=[needs("users:activity")],
+    opt=says({200: None}, takes=Activity),
+)
 async def note_activity(request: HubRequest) -> Response[bytes]:
     """Servers say when they and their users were last active."""
     body = await request.body_json()
@@ -148,7 +183,7 @@ def _told(servers: Any) -> dict[str, Any]:
     return {name: told["last_activity"] for name, told in servers.items()}
 
 
-async def _model(request: HubRequest, name: str) -> dict[str, Any]:
+async def _model(request: HubRequest, name: str) -> UserModel:
     account = await request.hub.views.account(name)
     return user_json(account, request.actor, request.hub.urls)
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from apphub.access.actor import Actor
 from apphub.access.grants import Target
 from apphub.access.model import Token
+from apphub.api.schema.shapes import (
+    GroupModel,
+    ServerModel,
+    ServerState,
+    ServiceModel,
+    SharedServer,
+    TokenModel,
+    UserModel,
+)
 from apphub.kit.clock import wire_time
 from apphub.kit.urls import Urls
 from apphub.people.model import Group, Person, Service
@@ -38,7 +45,7 @@ def user_target(person: Person) -> Target:
 
 def user_json(
     account: Account, actor: Actor, urls: Urls, *, stopped: bool = False, fresh: bool = False
-) -> dict[str, Any]:
+) -> UserModel:
     """A user model with the fields that the actor may see.
 
     `stopped` includes servers that are stopped; `fresh` is the answer to creation, which shows
@@ -48,7 +55,7 @@ def user_json(
     default = account.server("")
     ready = default is not None and default.ready
     see = {scope for scope in SEE_USER if actor.may(scope, target)}
-    model: dict[str, Any] = {"kind": "user", "name": person.name}
+    model: UserModel = {"kind": "user", "name": person.name}
     if "read:users" in see:
         model["server"] = urls.server(person.name, "") if ready else None
         model["pending"] = default.pending if default is not None else None
@@ -70,7 +77,7 @@ def user_json(
     return model
 
 
-def servers_json(account: Account, actor: Actor, urls: Urls, *, stopped: bool) -> dict[str, Any]:
+def servers_json(account: Account, actor: Actor, urls: Urls, *, stopped: bool) -> dict[str, ServerModel]:
     """The servers that the actor may see, by name."""
     servers = list(account.servers)
     if account.server("") is None:
@@ -89,12 +96,12 @@ def server_target(server: Server, groups: frozenset[str]) -> Target:
     return Target(user=server.key.user, groups=groups, server=str(server.key))
 
 
-def server_json(server: Server, urls: Urls, *, state: bool = False) -> dict[str, Any]:
+def server_json(server: Server, urls: Urls, *, state: bool = False) -> ServerModel:
     """A server model."""
     user, name = server.key
     url, progress = urls.server(user, name), urls.progress(user, name)
     public = urls.public_origin
-    model = {
+    model: ServerModel = {
         "name": name,
         "display_name": server.display_name or name,
         "full_name": str(server.key),
@@ -114,7 +121,7 @@ def server_json(server: Server, urls: Urls, *, state: bool = False) -> dict[str,
     return model
 
 
-def server_share_json(server: Server, urls: Urls) -> dict[str, Any]:
+def server_share_json(server: Server, urls: Urls) -> SharedServer:
     """A server as shares show it: enough to find it."""
     url, public = urls.server(*server.key), urls.public_origin
     return {
@@ -126,7 +133,7 @@ def server_share_json(server: Server, urls: Urls) -> dict[str, Any]:
     }
 
 
-def _state(server: Server) -> dict[str, Any]:
+def _state(server: Server) -> ServerState:
     if not server.active:
         return {"reason": server.reason} if server.failed else {}
     return {
@@ -137,10 +144,10 @@ def _state(server: Server) -> dict[str, Any]:
     }
 
 
-def group_json(group: Group, actor: Actor) -> dict[str, Any]:
+def group_json(group: Group, actor: Actor) -> GroupModel:
     """A group model with the fields that the actor may see."""
     target = Target(group=group.name)
-    model: dict[str, Any] = {"kind": "group", "name": group.name}
+    model: GroupModel = {"kind": "group", "name": group.name}
     if actor.may("read:groups", target):
         model["users"] = list(group.members)
         model["properties"] = group.properties
@@ -149,10 +156,10 @@ def group_json(group: Group, actor: Actor) -> dict[str, Any]:
     return model
 
 
-def service_json(service: Service, actor: Actor) -> dict[str, Any]:
+def service_json(service: Service, actor: Actor) -> ServiceModel:
     """A service model with the fields that the actor may see."""
     target = Target(service=service.name)
-    model: dict[str, Any] = {"kind": "service", "name": service.name, "admin": service.admin}
+    model: ServiceModel = {"kind": "service", "name": service.name, "admin": service.admin}
     if actor.may("read:services", target):
         model |= {
             "url": service.url or "",
@@ -167,10 +174,9 @@ def service_json(service: Service, actor: Actor) -> dict[str, Any]:
     return model
 
 
-def token_json(token: Token, scopes: list[str]) -> dict[str, Any]:
+def token_json(token: Token, scopes: list[str]) -> TokenModel:
     """A token model; `scopes` is what it can do in effect."""
-    return {
-        token.kind: token.owner,
+    model: TokenModel = {
         "id": token.wire_id,
         "kind": "api_token",
         "roles": [],
@@ -182,3 +188,5 @@ def token_json(token: Token, scopes: list[str]) -> dict[str, Any]:
         "session_id": token.session_public_id,
         "oauth_client": token.client or "JupyterHub",
     }
+    model[token.kind] = token.owner
+    return model

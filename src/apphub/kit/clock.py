@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import overload
 
 
 def now() -> datetime:
@@ -10,6 +11,12 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+@overload
+def wire_time(moment: datetime) -> str: ...
+@overload
+def wire_time(moment: None) -> None: ...
+@overload
+def wire_time(moment: datetime | None) -> str | None: ...
 def wire_time(moment: datetime | None) -> str | None:
     """ISO 8601 in UTC with a `Z`, as JupyterHub's clients parse it (RFC 3339, section 5.6)."""
     if moment is None:

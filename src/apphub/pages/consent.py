@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Literal
 from urllib.parse import urlsplit
 
 from authlib.common.urls import add_params_to_uri
@@ -15,12 +16,25 @@ from apphub.pages.contexts import Consent, ScopeLine
 from apphub.pages.forms import Form
 from apphub.web.needs import public
 from apphub.web.request import HubRequest
+from apphub.web.says import HTML, Query, says
 
 _PATH = "/hub/api/oauth2/authorize"
 _WHY = "who is not signed in is sent to do so; the rest is checked for the app asked for"
+_SAYS = says(
+    {200: HTML, 302: None, 400: HTML, 403: HTML, 413: HTML},
+    query=[
+        Query("client_id", str, "The app."),
+        Query("redirect_uri", str, "An address of the app; its only one, when nothing is said."),
+        Query("response_type", Literal["code"], "A code, which the app trades for a token."),
+        Query("scope", str, "What the app asks for, separated by spaces."),
+        Query("state", str, "Handed back to the app as it is."),
+        Query("code_challenge", str, "Binds the code to who asked (RFC 7636)."),
+        Query("code_challenge_method", Literal["S256"], "How the challenge was made."),
+    ],
+)
 
 
-@get(_PATH, guards=[public(_WHY)])
+@get(_PATH, guards=[public(_WHY)], opt=_SAYS)
 async def authorize(request: HubRequest) -> Response[bytes]:
     """Send the visitor back with a code, asking first where that must be."""
     try:
@@ -34,7 +48,7 @@ async def authorize(request: HubRequest) -> Response[bytes]:
     return show(request, consent_page(request, authorization), form_to=origin)
 
 
-@post(_PATH, guards=[public(_WHY)])
+@post(_PATH, guards=[public(_WHY)], opt=_SAYS)
 async def allow(request: HubRequest) -> Response[bytes]:
     """The visitor allows it."""
     form = await Form.of(request)

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_late
 
 from apphub.web.needs import needs
 from apphub.web.request import HubRequest
+from apphub.web.says import HTML, says
 
 REGISTRY = CollectorRegistry()
 
@@ -29,7 +30,7 @@ def count_request(method: str, handler: str, status: int, seconds: float) -> Non
     REQUESTS.labels(method, handler, str(status)).observe(seconds)
 
 
-@get("/hub/metrics", guards=[needs("read:metrics")])
+@get("/hub/metrics", guards=[needs("read:metrics")], opt=says({200: "text/plain", 403: HTML}))
 async def metrics(request: HubRequest) -> Response[bytes]:
     """All figures, in Prometheus' text format."""
     users, running = await request.hub.views.count_all()

@@ -1,0 +1,1 @@
+"""What goes over the wire, declared: shapes of JSON, and which operation takes and answers which."""
