@@ -14,5 +14,7 @@ fi
 python=$(readlink -f "$APPHUB_VENV/bin/python")
 sed -e "s|CONF_PYTHON|$python|" -e "s|CONF_SINGLEUSER|$here/conformance/reference/conf_singleuser.py|" \
     "$here/hub.yaml" >"$CONF_STATE/apphub.yaml"
-exec "$APPHUB_VENV/bin/apphub" serve --config "$CONF_STATE/apphub.yaml" \
+apphub=$APPHUB_VENV/bin/apphub
+unset APPHUB_VENV # to the hub, every APPHUB_… is a setting
+exec "$apphub" serve --config "$CONF_STATE/apphub.yaml" \
     --data-dir "$CONF_STATE/data" --bind "127.0.0.1:$CONF_PORT"
