@@ -196,14 +196,13 @@ class Steps:
     async def _reason(self, server: Server, why: str, sight: Sight) -> str | None:
         if why == "gone" and sight.exit_code == 0:
             return None  # it was told to end from inside, as JupyterLab's menu does
-        ended = sight.detail or (
-            f"exit status {sight.exit_code}" if sight.exit_code is not None else "exit status unknown"
-        )
+        status = f"exit status {sight.exit_code}" if sight.exit_code is not None else "exit status unknown"
+        ended = sight.detail or f"{status[0].upper()}{status[1:]}."
         sentence = {
-            "ended": f"The program ended before it answered ({ended}).",
+            "ended": f"The program ended before it answered. {ended}",
             "overdue": "The program did not answer in time. It may listen at another address than it was "
             "told to, or need longer than its profile allows.",
-            "gone": f"The program ended by itself ({ended}).",
+            "gone": f"The program is gone. {ended}",
         }[why]
         output = (await self.runtime.logs(server.ref, tail=QUOTED)).strip()
         return f"{sentence}\n{output}" if output else sentence
