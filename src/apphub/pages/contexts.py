@@ -331,6 +331,8 @@ class Error:
     message: str = ""
     advice: str = ""
     request_id: str = ""
+    #: Whether signing in would help.
+    sign_in: bool = False
 
 
 Page = SignIn | Home | Spawn | SpawnPending | Stopped | Tokens | Consent | AcceptShare | Admin | Error

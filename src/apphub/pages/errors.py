@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from litestar import Response
 
+from apphub.access.actor import OutOfReach, ScopeMissing
 from apphub.errors import HubError, Unauthenticated
 from apphub.pages.answers import language, redirect, show
 from apphub.pages.contexts import Error
@@ -21,7 +22,14 @@ def error_page(request: HubRequest, error: Exception, status: int) -> Response[b
     if isinstance(error, Unauthenticated) and reads:
         return redirect(sign_in_address(request))
     title, message, advice = words_of(error, status, language(request))
-    page = Error(status=status, title=title, message=message, advice=advice, request_id=request.request_id)
+    page = Error(
+        status=status,
+        title=title,
+        message=message,
+        advice=advice,
+        request_id=request.request_id,
+        sign_in=isinstance(error, Unauthenticated),
+    )
     return show(request, page, status=status)
 
 
@@ -32,6 +40,10 @@ def words_of(error: Exception, status: int, tongue: str) -> tuple[str, str, str]
     if isinstance(error, Forged):
         why = gettext(tongue, "The page that sent this was open for too long, or was not one of the hub's.")
         return "", why, gettext(tongue, "Go back, load the page again, and repeat what you did.")
+    if isinstance(error, ScopeMissing):  # whose own words are for programs
+        return "", gettext(tongue, "You do not have the right to see or do this."), ""
+    if isinstance(error, OutOfReach):
+        return "", gettext(tongue, "It is not there, or not open to you."), ""
     if isinstance(error, HubError):
         return "", error.message, error.advice or ""
     if status == 404:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from litestar import Response, get
 
+from apphub.errors import NotFound
 from apphub.kit.urls import segment
 from apphub.pages.answers import language, redirect, show
 from apphub.pages.cards import card, server_row
@@ -41,6 +42,12 @@ async def home(request: HubRequest) -> Response[bytes]:
     services = await request.hub.services.list(request.actor.reach("access:services"))
     shared, _ = await request.hub.shares.list_shares(Of(user=account.person.name), offset=0, limit=200)
     return show(request, home_page(request, account, services, shared))
+
+
+@get("/hub/{rest:path}", guards=[public("says that nothing is there")])
+async def nowhere(request: HubRequest) -> Response[bytes]:
+    """An address that is nobody's: a route, so that its page knows who is signed in."""
+    raise NotFound(gettext(language(request), "There is nothing at this address."))
 
 
 def home_page(request: HubRequest, account: Account, services: list[Service], shared: list[Share]) -> Home:
@@ -94,4 +101,4 @@ def _free_name(account: Account) -> str:
     return next(name for number in range(2, 10_000) if (name := f"app-{number}") not in taken)
 
 
-ROUTES = [outside, root, home]
+ROUTES = [outside, root, home, nowhere]

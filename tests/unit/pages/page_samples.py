@@ -143,6 +143,7 @@ PAGES: tuple[c.Page, ...] = (
     c.Error(status=404, title="Gone", message="Nothing here.", advice="Look elsewhere.", request_id="r1"),
     c.Error(status=500, request_id="r1"),
     c.Error(status=418),
+    c.Error(status=403, title="Please sign in", message="Ended.", sign_in=True),
 )
 
 #: Words that the templates themselves branch on.
