@@ -16,6 +16,7 @@ from apphub.access.actor import Actor
 from apphub.audit import By, insert_entry
 from apphub.db import Database, Tx
 from apphub.db.changes import DUE, RIGHTS, server_topic
+from apphub.db.lock import ACTIVE_SERVERS, take_turns
 from apphub.errors import Conflict, Invalid
 from apphub.kit import clock
 from apphub.people import People
@@ -312,8 +313,10 @@ class Servers:
         return values
 
     async def _room(self, tx: Tx) -> None:
-        limit = self.limits.active_servers
-        if limit and await store.count_active(tx) >= limit:
+        if not (limit := self.limits.active_servers):
+            return
+        await take_turns(tx, ACTIVE_SERVERS)
+        if await store.count_active(tx) >= limit:
             raise HubFull(limit)
 
 

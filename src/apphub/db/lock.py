@@ -1,0 +1,20 @@
+"""Let one transaction at a time do what counts and then adds: a limit, for example.
+
+SQLite's writers take turns anyway. On PostgreSQL two could count the same rows, each find
+room for one more, and both take it.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from apphub.db.engine import Tx
+
+#: Numbers of the advisory locks, one for each thing that is counted (`migrate.LOCK` is another).
+ACTIVE_SERVERS = 4_817_220_932
+
+
+async def take_turns(tx: Tx, number: int) -> None:
+    """Wait for the transactions that hold this number, and hold it until this one ends."""
+    if tx.dialect == "postgresql":
+        await tx.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
