@@ -8,6 +8,8 @@ account.
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Literal
 
 from apphub.audit import By, insert_entry
@@ -21,6 +23,9 @@ from apphub.login.passwords import LONGEST, Passwords
 from apphub.people import store as people_store
 from apphub.people.model import Source
 from apphub.settings import Login as LoginSettings
+
+#: How many failures, and until when they count, by key.
+Failures = Mapping[str, tuple[int, datetime]]
 
 #: Which door asks: each login method can be switched off for programs.
 Door = Literal["page", "token"]
@@ -70,6 +75,8 @@ class Login:
             and await self._proved(account, password, by, door)
         ):
             async with self._db.write() as tx:
+                # Again: of many tries at once, those behind the last that is allowed must not learn anything.
+                self._refuse_many(await store.find_failures(tx, keys, clock.now()), keys)
                 await store.delete_failures(tx, keys[0])
                 await insert_entry(tx, by, "login", f"user:{account}", after={"door": door})
             return account
@@ -115,9 +122,11 @@ class Login:
             return None
 
     async def _check_failures(self, keys: list[str]) -> None:
-        now = clock.now()
         async with self._db.read() as tx:
-            failures = await store.find_failures(tx, keys, now)
+            self._refuse_many(await store.find_failures(tx, keys, clock.now()), keys)
+
+    def _refuse_many(self, failures: Failures, keys: list[str]) -> None:
+        now = clock.now()
         bounds = (self._settings.failures_per_account, self._settings.failures_per_address)
         for key, bound in zip(keys, bounds, strict=True):
             count, until = failures.get(key, (0, now))
