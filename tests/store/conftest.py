@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import shutil
 import tempfile
 import warnings
 from collections.abc import AsyncGenerator, Iterator
@@ -101,9 +102,19 @@ def database_url(request: pytest.FixtureRequest) -> str | None:
     return url
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file that has all tables, and nothing in them."""
+    path = tmp_path_factory.mktemp("sqlite") / "hub.sqlite"
+    asyncio.run(upgrade(f"sqlite:///{path}"))
+    return path
+
+
 @pytest.fixture
-async def db(database_url: str | None, tmp_path: Path) -> AsyncGenerator[Database]:
+async def db(database_url: str | None, sqlite_template: Path, tmp_path: Path) -> AsyncGenerator[Database]:
     """An open database with its tables."""
+    if database_url is None:
+        shutil.copy(sqlite_template, tmp_path / "hub.sqlite")
     database = await open_database(database_url, tmp_path)
     yield database
     await database.close()

@@ -60,11 +60,14 @@ async def test_nobody_sees_a_write_before_its_block_has_ended(db: Database) -> N
 
 
 async def test_listeners_hear_of_a_change_after_it_can_be_read_and_of_none_that_failed(db: Database) -> None:
+    async def failing() -> None:
+        async with db.write() as tx:
+            tx.changed(RIGHTS)
+            raise LookupError
+
     with db.changes.listen(RIGHTS) as news, db.changes.listen(DUE) as other:
         with pytest.raises(LookupError):
-            async with db.write() as tx:
-                tx.changed(RIGHTS)
-                raise LookupError
+            await failing()
         assert not news.is_set()
         before = db.changes.version(RIGHTS)
         writing = asyncio.create_task(_add(db, "ada"))

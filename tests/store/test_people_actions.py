@@ -229,10 +229,8 @@ async def test_text_that_only_one_database_can_keep_is_refused_in_words_and_neve
         lambda: town.views.list_accounts(EVERYTHING, Page(name_filter="\x00")),
         lambda: town.access.create_token(root, BY, "root", scopes=None, note="\x00", life=None),
     ):
-        try:
-            await act()
-        except Invalid as error:
-            assert "NUL" in str(error)
+        [result] = await asyncio.gather(act(), return_exceptions=True)
+        assert not isinstance(result, BaseException) or isinstance(result, Invalid)
 
 
 async def test_ids_never_come_back(town: Town) -> None:
