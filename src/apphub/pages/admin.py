@@ -10,7 +10,7 @@ from apphub.access.grants import Target
 from apphub.pages.answers import renderer, show
 from apphub.pages.cards import server_row, target_of
 from apphub.pages.contexts import Admin, UserRow
-from apphub.servers.views import Account, Page
+from apphub.servers.views import Account, Page, default_server
 from apphub.web.needs import needs_list
 from apphub.web.request import HubRequest
 
@@ -48,6 +48,7 @@ def _row(request: HubRequest, account: Account, icons: Mapping[str, str]) -> Use
     person, actor = account.person, request.actor
     groups = frozenset(person.groups)
     target = Target(user=person.name, groups=groups)
+    default = account.server("") or default_server(person)
     return UserRow(
         name=person.name,
         admin=person.admin and actor.may("read:users:name", target),
@@ -58,6 +59,7 @@ def _row(request: HubRequest, account: Account, icons: Mapping[str, str]) -> Use
             for server in account.servers
             if (server.key.name or server.attempt) and actor.may("read:servers", target_of(server, groups))
         ],
+        may_start=not default.attempt and actor.may("start:servers", target_of(default, groups)),
     )
 
 

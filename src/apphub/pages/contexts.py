@@ -171,6 +171,8 @@ class Spawn:
     #: Other profiles to choose instead, as (slug, name); reached by `?profile=`.
     others: Sequence[Choice] = ()
     next: str = ""
+    #: The page of the hub that led here; empty: home.
+    back: str = ""
     error: str = ""
 
 
@@ -192,7 +194,7 @@ class SpawnPending:
     elapsed: timedelta = timedelta()
     #: Where to go when it is ready, a path on this host; empty: to the app's first page.
     next: str = ""
-    #: The page of the hub that led here.
+    #: The page of the hub that led here; empty: home.
     back: str = ""
     #: The last lines of its output.
     log: str = ""
@@ -302,6 +304,8 @@ class UserRow:
     groups: Sequence[str] = ()
     last_activity: datetime | None = None
     servers: Sequence[ServerRow] = ()
+    #: Whether there is a default server to start that is not in the list yet.
+    may_start: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -170,6 +170,7 @@ def spawn_page(
         card=card(profile, groups, language(request), chosen) if profile is not None else None,
         others=[Choice(one.slug, one.display_name or one.slug) for one in open_ones if one is not profile],
         next=asked(request),
+        back=back_of(request),
         error=error,
     )
 

@@ -130,7 +130,7 @@ PAGES: tuple[c.Page, ...] = (
         here="/hub/admin?search=e",
         users=(
             c.UserRow(name="ada", admin=True, groups=("geo", "sea"), last_activity=NOW, servers=SERVERS),
-            c.UserRow(name="eve"),
+            c.UserRow(name="eve", may_start=True),
         ),
         total=120,
         first=50,
