@@ -18,7 +18,7 @@ from apphub.access.actor import Actor, ScopeMissing
 from apphub.access.grants import Target
 from apphub.errors import Unauthenticated
 from apphub.web.credentials import check_api_xsrf, find_actor
-from apphub.web.request import HubRequest
+from apphub.web.request import HubRequest, ZeroCharacter
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 
@@ -28,6 +28,8 @@ class Need:
 
     async def __call__(self, connection: Connection, handler: BaseRouteHandler) -> None:
         request = cast("HubRequest", connection)
+        if b"%00" in request.scope["query_string"]:
+            raise ZeroCharacter
         await self.check(request)
 
     async def check(self, request: HubRequest) -> None:

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from apphub.hub import Hub
 
 
+class ZeroCharacter(Invalid):
+    """A text holds U+0000, which no text of PostgreSQL can hold, nor any argument of a program."""
+
+    def __init__(self) -> None:
+        super().__init__("A text may not hold the character U+0000.")
+
+
 class HubRequest(Request[Any, Any, State]):
     """What handlers take."""
 
@@ -86,7 +93,7 @@ class HubRequest(Request[Any, Any, State]):
             text = unquote_to_bytes(raw.encode("latin-1")).decode()
         except UnicodeError:
             raise NotFound("There is nothing at this address.") from None
-        if "\x00" in text:
+        if _holds_zero(text):
             raise NotFound("There is nothing at this address.")
         return text
 
@@ -100,14 +107,30 @@ class HubRequest(Request[Any, Any, State]):
         if not body:
             return None
         try:
-            return msgspec.json.decode(body)
+            value = msgspec.json.decode(body)
+            zero = b"\\u0000" in body and _holds_zero(value)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise Invalid("Invalid JSON in body of request") from None
+        if zero:
+            raise ZeroCharacter
+        return value
 
     async def form_fields(self) -> dict[str, list[str]]:
         """The fields of a form sent as application/x-www-form-urlencoded, bounded."""
         body = await self.body()
         try:
-            return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=200)
+            fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=200)
         except (UnicodeDecodeError, ValueError):
             raise Invalid("The form cannot be read.") from None
+        if _holds_zero(fields):
+            raise ZeroCharacter
+        return fields
+
+
+def _holds_zero(value: Any) -> bool:
+    """Whether a text anywhere in the value has U+0000."""
+    if isinstance(value, str):
+        return "\x00" in value
+    if isinstance(value, dict):
+        return any(_holds_zero(key) or _holds_zero(item) for key, item in value.items())
+    return isinstance(value, list) and any(map(_holds_zero, value))
