@@ -17,10 +17,15 @@ from pathlib import Path
 import httpx
 
 from apphub.kit.addresses import Address
+from apphub.kit.secrets import Keys
+from apphub.passes.tokens import Signer
 from apphub.proxy.base import Route, Scope, by_scope
 from apphub.proxy.envoy.bootstrap import Edge, TlsFiles
 from apphub.proxy.envoy.control import ControlPlane
 from apphub.proxy.envoy.process import EnvoyProcess
+
+#: Signs the passes that the edges of tests believe.
+SIGNER = Signer(Keys(b"the key of a hub that tests have"))
 
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -193,6 +198,7 @@ def an_edge(
         hub_socket=folder / "hub.sock",
         xds_socket=run / "xds.sock",
         admin_socket=run / "admin.sock",
+        keys=SIGNER.key_set_json(),
     )
 
 

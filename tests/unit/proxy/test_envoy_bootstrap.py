@@ -20,6 +20,7 @@ EDGE = Edge(
     hub_socket=RUN / "hub.sock",
     xds_socket=RUN / "xds.sock",
     admin_socket=RUN / "admin.sock",
+    keys='{"keys": []}',
 )
 
 
@@ -59,8 +60,9 @@ def test_the_same_edge_is_rendered_to_the_same_bytes_and_another_one_to_others()
         dataclasses.replace(EDGE, base_url="/x/"),
         dataclasses.replace(EDGE, trusted_proxies=1),
         dataclasses.replace(EDGE, max_connections=9),
+        dataclasses.replace(EDGE, keys="other"),
     ]
-    assert len({fingerprint(rendered(edge)) for edge in [EDGE, *others]}) == 4
+    assert len({fingerprint(rendered(edge)) for edge in [EDGE, *others]}) == 5
     assert json.loads(rendered(EDGE)) == bootstrap(EDGE)
 
 

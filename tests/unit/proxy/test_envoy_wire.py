@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from datetime import timedelta
 
 import pytest
 from envoy_data_plane.envoy.config.core import v3 as core
 from envoy_data_plane.envoy.config.route import v3 as route
 from envoy_data_plane.envoy.service.discovery import v3 as discovery
+from envoy_data_plane.google.protobuf import Any, Struct
 from envoy_data_plane.google.rpc import Status
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apphub.kit.addresses import Address
-from apphub.proxy.base import Route
+from apphub.proxy.base import Guard, Route
 from apphub.proxy.envoy.resources import hub_resource, resource
 from apphub.proxy.envoy.wire import TYPE_URL, Malformed, Request, Resource, fields, response, varint
 
@@ -30,10 +32,21 @@ def _generic(name: str, key: list[str], routes: list[route.Route]) -> route.Scop
     )
 
 
-def _generic_route(prefix: str, target: str) -> route.Route:
-    return route.Route(
+#: Filters switched off, as the generic classes say it.
+_OFF = Any(
+    type_url="type.googleapis.com/envoy.config.route.v3.FilterConfig",
+    value=bytes(route.FilterConfig(disabled=True)),
+)
+_UNGUARDED = dict.fromkeys(("pass", "edge", "ask"), _OFF)
+
+
+def _generic_route(
+    prefix: str, target: str, *, guard: dict[str, str] | None = None, **action: object
+) -> route.Route:
+    made = route.Route(
+        name="route",
         match=route.RouteMatch(prefix=prefix),
-        route=route.RouteAction(cluster="apps", timeout=timedelta(0)),
+        route=route.RouteAction(cluster="apps", timeout=timedelta(0), **action),
         request_headers_to_add=[
             core.HeaderValueOption(
                 header=core.HeaderValue(key="x-hub-dst", value=target),
@@ -41,26 +54,83 @@ def _generic_route(prefix: str, target: str) -> route.Route:
             )
         ],
     )
+    if guard is None:
+        made.typed_per_filter_config = _UNGUARDED
+    else:
+        made.metadata = core.Metadata(filter_metadata={"edge": Struct.from_dict(guard)})
+    return made
 
 
-def test_a_scope_is_the_message_the_generic_classes_would_write() -> None:
-    scope = (
-        Route("/user/ada/lab/", Address("127.0.0.1", 20001)),
-        Route("/user/ada/", Address("::1", 20002)),
-    )
-    made = resource("user/ada", scope, "/apps/")
-    wanted = _generic(
-        "user/ada",
-        ["user", "ada"],
-        [
-            _generic_route("/apps/user/ada/lab/", "127.0.0.1:20001"),
-            _generic_route("/apps/user/ada/", "[::1]:20002"),
-        ],
-    )
-    assert route.ScopedRouteConfiguration.parse(made.content) == wanted
+def _life(seconds: int) -> route.RouteActionMaxStreamDuration:
+    return route.RouteActionMaxStreamDuration(max_stream_duration=timedelta(seconds=seconds))
 
 
-def test_the_hub_scope_is_the_message_the_generic_classes_would_write() -> None:
+LAB = Address("127.0.0.1", 20001)
+OWN = Address("::1", 20002)
+GUARD = Guard("server-7", epoch=3, denied=("one", "two"), user_header="x-user", groups_header="x-groups")
+TOLD = {"id": "server-7", "epoch": "3", "denied": ",one,two,", "user": "x-user", "groups": "x-groups"}
+UNTOLD = {"id": "server-8", "epoch": "0", "denied": ",,", "user": "", "groups": ""}
+
+
+@pytest.mark.parametrize(
+    ("made", "wanted"),
+    [
+        pytest.param(
+            Route("/user/ada/lab/", LAB), _generic_route("/apps/user/ada/lab/", "127.0.0.1:20001"), id="open"
+        ),
+        pytest.param(
+            Route("/user/ada/", OWN, Guard("server-8")),
+            _generic_route("/apps/user/ada/", "[::1]:20002", guard=UNTOLD),
+            id="guarded",
+        ),
+        pytest.param(
+            Route("/user/ada/", OWN, strip=True),
+            _generic_route("/apps/user/ada/", "[::1]:20002", prefix_rewrite="/"),
+            id="stripped",
+        ),
+        pytest.param(
+            Route("/user/ada/", OWN, stream_life=60),
+            _generic_route("/apps/user/ada/", "[::1]:20002", max_stream_duration=_life(60)),
+            id="short streams",
+        ),
+        pytest.param(
+            Route("/user/ada/lab/", LAB, GUARD, strip=True, stream_life=3600),
+            _generic_route(
+                "/apps/user/ada/lab/",
+                "127.0.0.1:20001",
+                guard=TOLD,
+                prefix_rewrite="/",
+                max_stream_duration=_life(3600),
+            ),
+            id="guarded, stripped, short streams",
+        ),
+    ],
+)
+def test_a_route_is_the_message_the_generic_classes_would_write(made: Route, wanted: route.Route) -> None:
+    content = resource("user/ada", (made,), "/apps/").content
+    assert route.ScopedRouteConfiguration.parse(content) == _generic("user/ada", ["user", "ada"], [wanted])
+
+
+def test_the_routes_of_a_scope_stand_in_the_order_given() -> None:
+    made = resource("user/ada", (Route("/user/ada/lab/", LAB, GUARD), Route("/user/ada/", OWN)), "/")
+    wanted = [
+        _generic_route("/user/ada/lab/", "127.0.0.1:20001", guard=TOLD),
+        _generic_route("/user/ada/", "[::1]:20002"),
+    ]
+    assert route.ScopedRouteConfiguration.parse(made.content) == _generic("user/ada", ["user", "ada"], wanted)
+
+
+@pytest.mark.parametrize("change", [{"epoch": 4}, {"denied": ("one",)}, {"id": "server-9"}])
+def test_whatever_a_guard_says_makes_another_version(change: dict[str, object]) -> None:
+    def version(guard: Guard) -> str:
+        return resource("user/ada", (Route("/user/ada/", LAB, guard),), "/").version
+
+    assert version(GUARD) == version(dataclasses.replace(GUARD))
+    assert version(GUARD) != version(dataclasses.replace(GUARD, **change))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("base", ["", "/apps"])
+def test_the_hub_scope_is_the_message_the_generic_classes_would_write(base: str) -> None:
     retries = route.RetryPolicy(
         retry_on="connect-failure,refused-stream,reset-before-request",
         num_retries=8,
@@ -69,8 +139,20 @@ def test_the_hub_scope_is_the_message_the_generic_classes_would_write() -> None:
         ),
     )
     action = route.RouteAction(cluster="hub", timeout=timedelta(0), retry_policy=retries)
-    wanted = _generic("hub", [".", "-"], [route.Route(match=route.RouteMatch(prefix="/"), route=action)])
-    assert route.ScopedRouteConfiguration.parse(hub_resource().content) == wanted
+    private = route.Route(
+        name="route",
+        match=route.RouteMatch(prefix=f"{base}/hub/edge/check"),
+        direct_response=route.DirectResponseAction(status=404),
+        typed_per_filter_config=_UNGUARDED,
+    )
+    to_hub = route.Route(
+        name="route",
+        match=route.RouteMatch(prefix="/"),
+        route=action,
+        typed_per_filter_config=_UNGUARDED,
+    )
+    wanted = _generic("hub", [".", "-"], [private, to_hub])
+    assert route.ScopedRouteConfiguration.parse(hub_resource(f"{base}/").content) == wanted
 
 
 @settings(deadline=None, max_examples=50)

@@ -50,7 +50,7 @@ class Edge:
     xds_socket: Path
     admin_socket: Path
     #: Public keys that passes are checked with: a JSON Web Key Set (RFC 7517).
-    keys: str = '{"keys": []}'
+    keys: str
     #: How this edge calls itself on the control stream.
     name: str = "edge"
     #: Public connections at once; each takes two file descriptors.
