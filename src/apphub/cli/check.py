@@ -17,14 +17,16 @@ def check(config: Config = None) -> None:
 
 
 def _check(config: Config) -> int:
-    from apphub.settings import effective_profiles, read, require_usable, warnings
+    from apphub.importer import collect
+    from apphub.settings import read, require_usable, warnings
 
     path = settings_file(config)
     loaded = read(path, os.environ)
     require_usable(loaded)
-    slugs = ", ".join(profile.slug for profile in effective_profiles(loaded.settings)) or "none"
+    offered = collect(loaded.settings)
+    slugs = ", ".join(profile.slug for profile in offered.profiles) or "none"
     name = str(path) if path is not None else "no settings file, so defaults apply"
     typer.echo(f"{name}: fine. Profiles: {slugs}.")
-    for warning in warnings(loaded, os.environ):
+    for warning in (*warnings(loaded, os.environ), *offered.notes):
         typer.echo(f"warning: {warning}")
     return 0

@@ -15,7 +15,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from apphub.kit.addresses import Address
+from apphub.settings.policy import GroupLoss
 from apphub.settings.profile import SAMPLE, Option, Profile
+from apphub.settings.programs import Programs
 from apphub.settings.references import dangling
 from apphub.settings.values import (
     Bind,
@@ -277,6 +279,25 @@ class Settings(Section):
     )
     profiles: tuple[Profile, ...] | None = Field(
         default=None, description="Apps that may be launched; left out: the sample `profile_1_slug`."
+    )
+    profile_files: tuple[FilePath, ...] = Field(
+        default=(),
+        description="More profiles: files as EOEPCA's Application Hub reads them (its `config.yml`).",
+    )
+    images: Programs = Field(
+        default_factory=dict,
+        description="How processes run what is made for an image, by image (with or without its tag): keys of a "
+        "profile that say so, such as `kind`, `command` and `environment_path`.",
+    )
+    config_maps: dict[str, dict[str, str]] = Field(
+        default_factory=dict,
+        description="Texts that profiles of `profile_files` take from config maps which no file holds: by "
+        "config map, then by key. Not for secrets.",
+    )
+    on_group_loss: GroupLoss = Field(
+        default="block",
+        description="What happens to a running server when its owner may no longer start its profile: `block` "
+        "(it goes on, and cannot be started again), `stop`, or `grace TIME` (stopped after that time).",
     )
     limits: Limits = Field(default=Limits(), description="How much at once.")
     timeouts: Timeouts = Field(default=Timeouts(), description="How long things may take.")

@@ -114,12 +114,15 @@ def _groups(settings: Settings) -> Iterator[tuple[Place, str]]:
 
 
 def _programs(settings: Settings, path: str) -> Iterator[tuple[Place, str]]:
-    profiles = effective_profiles(settings)
+    profiles = effective_profiles(settings) if not settings.profile_files else settings.profiles or ()
     for position, profile in enumerate(profiles):
         place = ("profiles", position)
         folder = profile.environment_path
         if folder is not None and not folder.is_dir():
             yield (*place, "environment_path"), f"there is no folder {folder}"
+        if profile.container is not None:
+            for inner, words in profile.container.beyond_processes():
+                yield (*place, "container", *inner), f"not given to processes: {words}"
         program = _program(profile)
         if program is None or "{" in program:
             continue
@@ -127,12 +130,12 @@ def _programs(settings: Settings, path: str) -> Iterator[tuple[Place, str]]:
         if shutil.which(program, path=search) is None:
             key = "command" if profile.command else "kind"
             yield (*place, key), f"the program {program!r} is not found on this machine"
-    if not any(profile.default for profile in profiles):
+    if not any(profile.default for profile in profiles) and not settings.profile_files:
         yield ("profiles",), "none is the default: starts that name no profile fail"
 
 
 def _program(profile: Profile) -> str | None:
-    if profile.kind == "hello":
+    if profile.kind in ("hello", "image"):
         return None
     return "jupyterhub-singleuser" if profile.kind == "jupyterhub-singleuser" else profile.command[0]
 

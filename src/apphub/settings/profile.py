@@ -13,7 +13,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from apphub.settings.container import Container
 from apphub.settings.placeholders import unknown_placeholders
+from apphub.settings.policy import GroupLoss
 from apphub.settings.values import Duration, FilePath, Place, Section, Size, Slug, VariableName, Word
 
 _OPTION = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -162,10 +164,11 @@ class Profile(Section):
         tuple[str, ...] | Literal["everyone"], BeforeValidator(_groups), Word("list of text, or `everyone`")
     ] = Field(default=(), description="Groups whose members may start it; `everyone`; none: nobody.")
     default: bool = Field(default=False, description="Used by starts that name no profile.")
-    kind: Literal["command", "jupyterhub-singleuser", "hello"] = Field(
+    kind: Literal["command", "jupyterhub-singleuser", "hello", "image"] = Field(
         default="command",
         description="`command`: the command below; `jupyterhub-singleuser`: that program, found in "
-        "`environment_path`; `hello`: the small page that comes with the hub.",
+        "`environment_path`; `hello`: the small page that comes with the hub; `image`: what the image of "
+        "`container` starts, which takes a runtime that runs images.",
     )
     command: tuple[str, ...] = Field(
         default=(), description="Program and arguments, one item each; no shell reads them."
@@ -210,6 +213,14 @@ class Profile(Section):
     extra_options: Literal["refuse", "allow"] = Field(
         default="refuse", description="What happens to options that are not declared."
     )
+    on_group_loss: GroupLoss | None = Field(
+        default=None,
+        description="What happens to its running servers when their owner may no longer start it; default: "
+        "`on_group_loss` of the hub.",
+    )
+    container: Container | None = Field(
+        default=None, description="The container it is made for: image, files, volumes, and more."
+    )
 
     @property
     def guarded(self) -> bool:
@@ -226,7 +237,9 @@ class Profile(Section):
         if self.kind != "command" and self.command:
             yield ("command",), f"must be left out: a profile of kind `{self.kind}` brings its own"
 
-        if self.kind != "command" and self.auth == "edge":
+        if self.kind == "image" and (self.container is None or not self.container.image):
+            yield ("container",), "is missing: a profile of kind `image` needs its `image`"
+        if self.kind not in ("command", "image") and self.auth == "edge":
             yield ("auth",), f"must be `hub`: a profile of kind `{self.kind}` asks by itself"
         if self.strip_prefix and not self.guarded:
             yield ("strip_prefix",), "is only for apps with `auth: edge`"
