@@ -15,6 +15,10 @@ from contextlib import contextmanager
 RIGHTS = "rights"
 #: Topic of rows that the reconciler should look at.
 DUE = "due"
+#: Topic of what may be launched, and by whom.
+PROFILES = "profiles"
+#: Topic of those who may have lost the right to launch what they run.
+CHECKS = "checks"
 
 
 def server_topic(server_id: int) -> str:

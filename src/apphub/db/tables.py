@@ -112,6 +112,49 @@ sessions = _table(
     sa.Column("expires", Moment, nullable=False, index=True),
 )
 
+#: Apps that may be launched. Rows stay when a profile is withdrawn, and `revision` rises with every
+#: change of anything about it: so the sum over all rows says whether what was read is still so.
+profiles = _table(
+    "profiles",
+    sa.Column("slug", sa.Text, nullable=False, unique=True),
+    sa.Column("version", sa.Integer, nullable=False),  # the current one
+    sa.Column("position", sa.Integer, nullable=False, server_default="0"),  # in lists; the settings' first
+    sa.Column("revision", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("withdrawn", Moment),
+    _source(),
+)
+
+#: What a profile was and is; only ever inserted into.
+profile_versions = _table(
+    "profile_versions",
+    _of("profiles", "profile_id"),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("definition", Json, nullable=False),
+    sa.Column("created", Moment, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.UniqueConstraint("profile_id", "number"),
+)
+
+#: Who may launch a profile: one user (by id, for a name may be somebody else's later), the members
+#: of a group or the holders of a role; perhaps with some options fixed.
+profile_bindings = _table(
+    "profile_bindings",
+    _of("profiles", "profile_id"),
+    _of("users", "user_id", nullable=True),
+    sa.Column("group_name", sa.Text),
+    sa.Column("role_name", sa.Text),
+    sa.Column("options", Json),
+    _source(),
+)
+
+#: Whose servers must be looked at, because somebody may have lost what let them start those: all of a
+#: user's, or all of a profile. Taken out in the transaction that has looked.
+launch_checks = _table(
+    "launch_checks",
+    _of("users", "user_id", nullable=True),
+    _of("profiles", "profile_id", nullable=True),
+)
+
 servers = _table(
     "servers",
     _of("users", "user_id"),
@@ -124,6 +167,8 @@ servers = _table(
     sa.Column("options", Json),  # as they were sent
     sa.Column("spec", Json),  # profile and options as resolved when it was asked for
     sa.Column("requested", Moment),
+    sa.Column("profile_id", Id, sa.ForeignKey("profiles.id", ondelete="SET NULL"), index=True),
+    sa.Column("ends", Moment, index=True),  # stopped then, if its owner may still not start it
     # what is; written by the reconciler only
     sa.Column("phase", sa.Text, nullable=False, server_default="stopped"),
     sa.Column("phase_attempt", sa.Integer, nullable=False, server_default="0"),

@@ -59,6 +59,19 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_login_failures_until"), ["until"], unique=False)
 
     op.create_table(
+        "profiles",
+        sa.Column("id", Id, autoincrement=True, nullable=False),
+        sa.Column("slug", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("position", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("revision", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("withdrawn", Moment(), nullable=True),
+        sa.Column("source", sa.Text(), server_default="api", nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_profiles")),
+        sa.UniqueConstraint("slug", name=op.f("uq_profiles_slug")),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
         "roles",
         sa.Column("id", Id, autoincrement=True, nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -140,6 +153,24 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_holders_user_id"), ["user_id"], unique=False)
 
     op.create_table(
+        "launch_checks",
+        sa.Column("id", Id, autoincrement=True, nullable=False),
+        sa.Column("user_id", Id, nullable=True),
+        sa.Column("profile_id", Id, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["profile_id"], ["profiles.id"], name=op.f("fk_launch_checks_profile_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_launch_checks_user_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_launch_checks")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("launch_checks", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_launch_checks_profile_id"), ["profile_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_launch_checks_user_id"), ["user_id"], unique=False)
+
+    op.create_table(
         "memberships",
         sa.Column("group_id", Id, nullable=False),
         sa.Column("user_id", Id, nullable=False),
@@ -156,6 +187,46 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_memberships_user_id"), ["user_id"], unique=False)
 
     op.create_table(
+        "profile_bindings",
+        sa.Column("id", Id, autoincrement=True, nullable=False),
+        sa.Column("profile_id", Id, nullable=False),
+        sa.Column("user_id", Id, nullable=True),
+        sa.Column("group_name", sa.Text(), nullable=True),
+        sa.Column("role_name", sa.Text(), nullable=True),
+        sa.Column("options", Json, nullable=True),
+        sa.Column("source", sa.Text(), server_default="api", nullable=False),
+        sa.ForeignKeyConstraint(
+            ["profile_id"], ["profiles.id"], name=op.f("fk_profile_bindings_profile_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_profile_bindings_user_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_profile_bindings")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("profile_bindings", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_profile_bindings_profile_id"), ["profile_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_profile_bindings_user_id"), ["user_id"], unique=False)
+
+    op.create_table(
+        "profile_versions",
+        sa.Column("id", Id, autoincrement=True, nullable=False),
+        sa.Column("profile_id", Id, nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("definition", Json, nullable=False),
+        sa.Column("created", Moment(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["profile_id"], ["profiles.id"], name=op.f("fk_profile_versions_profile_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_profile_versions")),
+        sa.UniqueConstraint("profile_id", "number", name=op.f("uq_profile_versions_profile_id_number")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("profile_versions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_profile_versions_profile_id"), ["profile_id"], unique=False)
+
+    op.create_table(
         "servers",
         sa.Column("id", Id, autoincrement=True, nullable=False),
         sa.Column("user_id", Id, nullable=False),
@@ -167,6 +238,8 @@ def upgrade() -> None:
         sa.Column("options", Json, nullable=True),
         sa.Column("spec", Json, nullable=True),
         sa.Column("requested", Moment(), nullable=True),
+        sa.Column("profile_id", Id, nullable=True),
+        sa.Column("ends", Moment(), nullable=True),
         sa.Column("phase", sa.Text(), server_default="stopped", nullable=False),
         sa.Column("phase_attempt", sa.Integer(), server_default="0", nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
@@ -180,6 +253,9 @@ def upgrade() -> None:
         sa.Column("routed_attempt", sa.Integer(), nullable=True),
         sa.Column("last_activity", Moment(), nullable=True),
         sa.ForeignKeyConstraint(
+            ["profile_id"], ["profiles.id"], name=op.f("fk_servers_profile_id"), ondelete="SET NULL"
+        ),
+        sa.ForeignKeyConstraint(
             ["user_id"], ["users.id"], name=op.f("fk_servers_user_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_servers")),
@@ -189,7 +265,9 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("servers", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_servers_due"), ["due"], unique=False)
+        batch_op.create_index(batch_op.f("ix_servers_ends"), ["ends"], unique=False)
         batch_op.create_index("ix_servers_phase", ["phase", "place"], unique=False)
+        batch_op.create_index(batch_op.f("ix_servers_profile_id"), ["profile_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_servers_user_id"), ["user_id"], unique=False)
 
     op.create_table(
