@@ -17,6 +17,7 @@ from apphub.pages.routes import ROUTES as PAGES
 from apphub.web.errors import headers_of, message_of, status_of
 from apphub.web.front import Front
 from apphub.web.json import answer
+from apphub.web.methods import keep_methods, tell_methods
 from apphub.web.metrics import metrics
 from apphub.web.request import HubRequest
 
@@ -25,15 +26,18 @@ log = structlog.get_logger(__name__)
 
 def build_app(hub: Hub) -> Litestar:
     """All doors of a hub."""
-    return Litestar(
+    app = Litestar(
         route_handlers=[*API, *PAGES, *GATE, metrics],
         request_class=HubRequest,
         exception_handlers={Exception: render_error},  # type: ignore[dict-item]
         openapi_config=None,
         logging_config=None,
         request_max_body_size=None,  # `Front` bounds it, and hears the client out
+        before_send=[tell_methods],
         state=State({"hub": hub}),
     )
+    keep_methods(app)
+    return app
 
 
 def edge_door(app: ASGIApp, hub: Hub) -> Front:
