@@ -7,6 +7,8 @@ from litestar import Response, post
 
 from apphub.api.schema.bodies import TradeCode
 from apphub.api.schema.shapes import BearerToken, OAuthError
+from apphub.errors import Invalid
+from apphub.web.errors import TooLarge
 from apphub.web.json import answer
 from apphub.web.needs import public
 from apphub.web.request import HubRequest
@@ -20,11 +22,15 @@ from apphub.web.says import FORM, says
 )
 async def exchange(request: HubRequest) -> Response[bytes]:
     """Trade a code for an access token."""
-    form = {name: values[-1] for name, values in (await request.form_fields()).items()}
     try:
+        form = {name: values[-1] for name, values in (await request.form_fields()).items()}
         return answer(await request.hub.oauth.exchange(form, request.origin))
     except OAuth2Error as error:
         return answer({"error": error.error}, error.status_code)
+    except TooLarge:
+        raise
+    except Invalid as error:  # clients of OAuth understand its own errors only
+        return answer({"error": "invalid_request", "error_description": str(error)}, 400)
 
 
 ROUTES = [exchange]
