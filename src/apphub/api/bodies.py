@@ -65,6 +65,14 @@ def texts(body: Mapping[str, Any], key: str, *, limit: int = 10_000) -> list[str
     return value
 
 
+def mapping(body: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """An object of the body; empty when it is not there."""
+    value = body.get(key)
+    if value is not None and not isinstance(value, dict):
+        raise Invalid(f"{key} must be an object, not {shown(value)}")
+    return value or {}
+
+
 def life(body: Mapping[str, Any]) -> timedelta | None:
     """`expires_in` in seconds; None for no end."""
     value = body.get("expires_in")

@@ -6,7 +6,7 @@ from typing import Any
 
 from litestar import Response, delete, get, post, put
 
-from apphub.api.bodies import as_object, only
+from apphub.api.bodies import as_object, mapping, only
 from apphub.api.paging import PAGING, page_bounds, page_json, paged, wants_pages
 from apphub.api.schema.bodies import CreateGroup, CreateGroups, Members
 from apphub.api.schema.shapes import GroupModel
@@ -73,9 +73,7 @@ async def create_group(request: HubRequest) -> Response[bytes]:
     body = await request.body_json()
     body = {} if body is None else as_object(body)
     only(body, CreateGroup)
-    properties = body.get("properties") or {}
-    if not isinstance(properties, dict):
-        raise Invalid(f"group.properties must be an object, not {shown(properties)}")
+    properties = mapping(body, "properties")
     name = request.segment("group")
     await request.hub.people.create_group(
         request.actor, request.by, name, members=_members(body) or [], properties=properties

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from litestar import Response, delete, get, post
 
-from apphub.api.bodies import as_object, flag, only, text, texts
+from apphub.api.bodies import as_object, flag, mapping, only, text, texts
 from apphub.api.schema.bodies import CreateService
 from apphub.api.schema.shapes import ServiceModel
 from apphub.api.wire import service_json
-from apphub.errors import Invalid, shown
+from apphub.errors import Invalid
 from apphub.people.services import NewService
 from apphub.web.json import answer, empty
 from apphub.web.needs import needs, needs_list
@@ -47,9 +47,7 @@ async def create_service(request: HubRequest) -> Response[bytes]:
     only(as_object(body), CreateService)
     if body.get("command"):
         raise Invalid(f"Can not create managed service {name} at runtime", "Declare it in the settings file.")
-    info = body.get("info") or {}
-    if not isinstance(info, dict):
-        raise Invalid(f"service.info must be an object, not {shown(info)}")
+    info = mapping(body, "info")
     display = flag(body, "display")
     new = NewService(
         name=name,
