@@ -23,7 +23,7 @@ from apphub.api.schema.types import Schema, Types
 from apphub.web.json import answer
 from apphub.web.needs import Need, needs, needs_list, public
 from apphub.web.request import HubRequest
-from apphub.web.says import JSON, Says, said, says
+from apphub.web.says import JSON, Events, Says, said, says
 
 _ABOUT = f"""\
 The REST API of JupyterHub {JUPYTERHUB_VERSION}, as this hub speaks it.
@@ -131,7 +131,9 @@ def statuses(one: Operation) -> dict[int, Any]:
 
 
 def _kinds(it: Says) -> Iterator[Any]:
-    yield from (kind for kind in it.answers.values() if kind is not None and not isinstance(kind, str))
+    for kind in it.answers.values():
+        if kind is not None and not isinstance(kind, str):
+            yield kind.kind if isinstance(kind, Events) else kind
     yield from (query.kind for query in it.query)
     if it.takes is not None:
         yield it.takes
@@ -166,6 +168,10 @@ def _answer(status: int, kind: Any, types: Types, method: str) -> dict[str, Any]
     told: dict[str, Any] = {"description": _REFUSALS.get(status, HTTPStatus(status).phrase)}
     if isinstance(kind, str):
         told["content"] = {kind: {"schema": {"type": "string"}}}
+    elif isinstance(kind, Events):
+        # OpenAPI 3.1 has no word for streams: this describes one event of it.
+        data = {"type": "string", "contentMediaType": JSON, "contentSchema": types.schema(kind.kind)}
+        told["content"] = {"text/event-stream": {"schema": {"type": "object", "properties": {"data": data}}}}
     elif kind is not None and method != "HEAD":
         told["content"] = {JSON: {"schema": types.schema(kind)}}
     return told

@@ -5,12 +5,13 @@ from __future__ import annotations
 from litestar import get
 from litestar.response import Stream
 
+from apphub.api.schema.shapes import Failed, Output, Ready, Step
 from apphub.api.servers import find_in_path
 from apphub.errors import NotFound
 from apphub.web.needs import needs
 from apphub.web.progress import stream
 from apphub.web.request import HubRequest
-from apphub.web.says import EVENTS, Query, says
+from apphub.web.says import Events, Query, says
 
 _USER = "/hub/api/users/{user:str}"
 
@@ -19,7 +20,7 @@ _USER = "/hub/api/users/{user:str}"
     [f"{_USER}/server/progress", f"{_USER}/servers/{{server:str}}/progress"],
     guards=[needs("read:servers")],
     opt=says(
-        {200: EVENTS},
+        {200: Events(Step | Ready | Failed | Output)},
         query=[Query("detail", str, "Anything: send the latest output of the server, too.")],
         refuses=[400],
     ),

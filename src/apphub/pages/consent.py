@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
 from urllib.parse import urlsplit
 
 from authlib.common.urls import add_params_to_uri
@@ -25,11 +24,11 @@ _SAYS = says(
     query=[
         Query("client_id", str, "The app."),
         Query("redirect_uri", str, "An address of the app; its only one, when nothing is said."),
-        Query("response_type", Literal["code"], "A code, which the app trades for a token."),
+        Query("response_type", str, "`code`: a code, which the app trades for a token."),
         Query("scope", str, "What the app asks for, separated by spaces."),
         Query("state", str, "Handed back to the app as it is."),
         Query("code_challenge", str, "Binds the code to who asked (RFC 7636)."),
-        Query("code_challenge_method", Literal["S256"], "How the challenge was made."),
+        Query("code_challenge_method", str, "How the challenge was made: `S256`."),
     ],
 )
 

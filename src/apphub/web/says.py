@@ -15,7 +15,6 @@ from litestar.handlers.base import BaseRouteHandler
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
-EVENTS = "text/event-stream"
 HTML = "text/html"
 
 
@@ -32,8 +31,8 @@ class Query:
 class Says:
     """What an operation takes and answers.
 
-    An answer is the type of its JSON, a media type (text) where it is no JSON, or None where
-    it has no body. `refuses` names only what does not follow from the route: whoever takes a
+    An answer is the type of its JSON, `Events` of such a type, a media type (text) where it is
+    no JSON, or None where it has no body. `refuses` names only what does not follow from the route: whoever takes a
     body may find it wrong (400) or too large (413), a path may lead nowhere (404), and what
     needs a right refuses others (403).
     """
@@ -43,6 +42,13 @@ class Says:
     media: str = JSON
     query: Sequence[Query] = ()
     refuses: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Server-sent events (WHATWG HTML, section 9.2), each with data of a type."""
+
+    kind: Any
 
 
 class _Opt(TypedDict):

@@ -142,9 +142,9 @@ class TradeCode(TypedDict):
 
 
 class CreateService(TypedDict, total=False):
-    """An external service. `command` and what goes with it is refused: the settings declare such services."""
+    """An external service. `command` is refused: the settings declare such services."""
 
-    name: str | None
+    name: Any
     admin: bool | None
     url: str | None
     api_token: str | None

@@ -181,6 +181,7 @@ class OAuthError(TypedDict):
     """What the token endpoint answers when it refuses (RFC 6749, section 5.2)."""
 
     error: str
+    error_description: NotRequired[str]
 
 
 class Name(TypedDict):
@@ -275,6 +276,33 @@ class ProfileModel(TypedDict):
     cpu_limit: float | None
     options: dict[str, OptionModel]
     extra_options: Literal["refuse", "allow"]
+
+
+class Step(TypedDict):
+    """Something that happened on the way."""
+
+    progress: int
+    message: str
+
+
+class Ready(Step):
+    """The last event of a start that went well."""
+
+    ready: Literal[True]
+    html_message: str
+    url: str
+
+
+class Failed(Step):
+    """The last event of a start that did not go well."""
+
+    failed: Literal[True]
+
+
+class Output(TypedDict):
+    """The latest output of the server."""
+
+    log: str
 
 
 class Told(TypedDict):
