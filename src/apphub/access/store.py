@@ -274,6 +274,31 @@ def _tokens() -> sa.Select[Any]:
     )
 
 
+_TOKEN_BY_ID = _tokens().where(k.id == sa.bindparam("token"))
+_TOKENS_OF = (
+    _tokens()
+    .where(
+        k.user_id == sa.bindparam("user"),
+        k.server_id.is_(None),
+        sa.or_(k.expires.is_(None), k.expires > sa.bindparam("now")),
+    )
+    .order_by(k.id)
+)
+_INSERT_TOKEN = sa.insert(t.tokens).returning(k.id)
+_DELETE_TOKEN = sa.delete(t.tokens).where(k.id == sa.bindparam("token"))
+_DELETE_OF_SERVER = sa.delete(t.tokens).where(k.server_id == sa.bindparam("server"))
+_USED = sa.update(t.tokens).where(k.id == sa.bindparam("token")).values(last_used=sa.bindparam("now"))
+_ACTIVE = (
+    sa.update(t.users)
+    .where(
+        u.id == sa.bindparam("user"),
+        sa.or_(u.last_activity.is_(None), u.last_activity < sa.bindparam("now")),
+    )
+    .values(last_activity=sa.bindparam("now"))
+)
+_ROLE_SCOPES = sa.select(r.scopes).where(r.name == sa.bindparam("role"))
+
+
 def _token_of(row: Any) -> Token:
     kind, owner = ("user", row[1]) if row[1] is not None else ("service", row[2])
     return Token(row[0], kind, owner, tuple(row[3]), *row[4:])  # type: ignore[arg-type]
@@ -282,60 +307,51 @@ def _token_of(row: Any) -> Token:
 async def insert_token(tx: Tx, new: NewToken, now: datetime) -> int:
     """Store a token's digest; its id."""
     digest = secrets.digest(new.secret)
-    statement = sa.insert(t.tokens).values(
-        scheme=secrets.SHA256,
-        prefix=digest,
-        digest=digest,
-        user_id=new.user_id,
-        service_id=new.service_id,
-        server_id=new.server_id,
-        session_id=new.session_id,
-        client_id=new.client_id,
-        scopes=list(new.scopes),
-        note=new.note,
-        created=now,
-        expires=new.expires,
-        source=new.source,
-    )
-    return int((await tx.execute(statement.returning(k.id))).scalar_one())
+    values = {
+        "scheme": secrets.SHA256,
+        "prefix": digest,
+        "digest": digest,
+        "user_id": new.user_id,
+        "service_id": new.service_id,
+        "server_id": new.server_id,
+        "session_id": new.session_id,
+        "client_id": new.client_id,
+        "scopes": list(new.scopes),
+        "note": new.note,
+        "created": now,
+        "expires": new.expires,
+        "source": new.source,
+    }
+    return int((await tx.execute(_INSERT_TOKEN, values)).scalar_one())
 
 
 async def find_token(tx: Tx, token_id: int) -> Token | None:
     """One token by its id."""
-    row = (await tx.execute(_tokens().where(k.id == token_id))).first()
+    row = (await tx.execute(_TOKEN_BY_ID, {"token": token_id})).first()
     return None if row is None else _token_of(row)
 
 
 async def list_tokens_of(tx: Tx, user_id: int, now: datetime) -> list[Token]:
     """The live tokens of one person, oldest first; not those that servers use themselves."""
-    statement = _tokens().where(
-        k.user_id == user_id,
-        k.server_id.is_(None),
-        sa.or_(k.expires.is_(None), k.expires > now),
-    )
-    return [_token_of(row) for row in await tx.execute(statement.order_by(k.id))]
+    return [_token_of(row) for row in await tx.execute(_TOKENS_OF, {"user": user_id, "now": now})]
 
 
 async def delete_token(tx: Tx, token_id: int) -> None:
     """Revoke one token."""
-    await tx.execute(sa.delete(t.tokens).where(k.id == token_id))
+    await tx.execute(_DELETE_TOKEN, {"token": token_id})
 
 
 async def delete_tokens_of_server(tx: Tx, server_id: int) -> None:
     """Revoke the tokens that a server uses itself."""
-    await tx.execute(sa.delete(t.tokens).where(k.server_id == server_id))
+    await tx.execute(_DELETE_OF_SERVER, {"server": server_id})
 
 
 async def note_use(tx: Tx, *, token_id: int | None, user_id: int | None, now: datetime) -> None:
     """Record that a token, and through it a person, has just been active."""
     if token_id is not None:
-        await tx.execute(sa.update(t.tokens).where(k.id == token_id).values(last_used=now))
+        await tx.execute(_USED, {"token": token_id, "now": now})
     if user_id is not None:
-        await tx.execute(
-            sa.update(t.users)
-            .where(u.id == user_id, sa.or_(u.last_activity.is_(None), u.last_activity < now))
-            .values(last_activity=now)
-        )
+        await tx.execute(_ACTIVE, {"user": user_id, "now": now})
 
 
 # -- roles ---------------------------------------------------------------------------------
@@ -343,7 +359,7 @@ async def note_use(tx: Tx, *, token_id: int | None, user_id: int | None, now: da
 
 async def get_role_scopes(tx: Tx, name: str) -> tuple[str, ...]:
     """The scopes of a role; raises `NoSuchRole`."""
-    scopes = (await tx.execute(sa.select(r.scopes).where(r.name == name))).scalar()
+    scopes = (await tx.execute(_ROLE_SCOPES, {"role": name})).scalar()
     if scopes is None:
         raise NoSuchRole(name)
     return tuple(scopes)

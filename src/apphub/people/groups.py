@@ -30,6 +30,15 @@ _ROLES = (
 )
 _GROUP = (g.id, g.name, _MEMBERS.label("members"), _ROLES.label("roles"), g.properties, g.source)
 _FIND = sa.select(*_GROUP).where(g.name == sa.bindparam("name"))
+_NAMES = sa.select(g.name).where(g.name.in_(sa.bindparam("names", expanding=True)))
+_INSERT = sa.insert(t.groups).returning(g.id)
+_DELETE = sa.delete(t.groups).where(g.id == sa.bindparam("group"))
+_MEMBER_IDS = sa.select(m.user_id).where(m.group_id == sa.bindparam("group"))
+_DECLARED = _MEMBER_IDS.where(m.source == Source.SETTINGS)
+_INSERT_MEMBERS = sa.insert(t.memberships)
+_DELETE_MEMBERS = sa.delete(t.memberships).where(
+    m.group_id == sa.bindparam("group"), m.user_id.in_(sa.bindparam("users", expanding=True))
+)
 
 
 def _group_of(row: Any) -> Group:
@@ -71,13 +80,13 @@ async def count_groups(tx: Tx, reach: Reach) -> int:
 
 async def find_group_names(tx: Tx, names: Sequence[str]) -> set[str]:
     """Which of these groups exist."""
-    return set((await tx.execute(sa.select(g.name).where(g.name.in_(names)))).scalars())
+    return set((await tx.execute(_NAMES, {"names": list(names)})).scalars())
 
 
 async def insert_group(tx: Tx, name: str, properties: Mapping[str, Any], source: Source) -> int:
     """Create an empty group; its id."""
-    statement = sa.insert(t.groups).values(name=name, properties=dict(properties), source=source)
-    return int((await tx.execute(statement.returning(g.id))).scalar_one())
+    values = {"name": name, "properties": dict(properties), "source": source}
+    return int((await tx.execute(_INSERT, values)).scalar_one())
 
 
 async def update_group(tx: Tx, group_id: int, **values: Any) -> None:
@@ -87,27 +96,26 @@ async def update_group(tx: Tx, group_id: int, **values: Any) -> None:
 
 async def delete_group(tx: Tx, group_id: int) -> None:
     """Forget a group; its memberships and roles go with it."""
-    await tx.execute(sa.delete(t.groups).where(g.id == group_id))
+    await tx.execute(_DELETE, {"group": group_id})
 
 
 async def insert_members(tx: Tx, group_id: int, user_ids: Iterable[int], source: Source) -> None:
     """Add people; those who are members already stay as they are."""
-    present = set((await tx.execute(sa.select(m.user_id).where(m.group_id == group_id))).scalars())
+    present = set((await tx.execute(_MEMBER_IDS, {"group": group_id})).scalars())
     rows = [
         {"group_id": group_id, "user_id": key, "source": source}
         for key in dict.fromkeys(user_ids)
         if key not in present
     ]
     if rows:
-        await tx.execute(sa.insert(t.memberships), rows)
+        await tx.execute(_INSERT_MEMBERS, rows)
 
 
 async def find_declared_members(tx: Tx, group_id: int) -> set[int]:
     """Ids of the members whom the settings file guarantees."""
-    statement = sa.select(m.user_id).where(m.group_id == group_id, m.source == Source.SETTINGS)
-    return set((await tx.execute(statement)).scalars())
+    return set((await tx.execute(_DECLARED, {"group": group_id})).scalars())
 
 
 async def delete_members(tx: Tx, group_id: int, user_ids: Iterable[int]) -> None:
     """Remove people from a group."""
-    await tx.execute(sa.delete(t.memberships).where(m.group_id == group_id, m.user_id.in_(list(user_ids))))
+    await tx.execute(_DELETE_MEMBERS, {"group": group_id, "users": list(user_ids)})

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from apphub.db import Tx
 from apphub.db import tables as t
+from apphub.db.types import Json
 from apphub.kit.addresses import Address
 from apphub.servers.model import LIVE, Phase, Plan, Progress, Server, ServerKey, Wanted
 
@@ -45,6 +46,60 @@ _BY_KEY = _SELECT.where(
     t.users.c.name == sa.bindparam("user"), c.name == sa.bindparam("name"), t.users.c.deleted.is_(None)
 )
 _BY_ID = _SELECT.where(c.id == sa.bindparam("id"))
+_OF_USER = _SELECT.where(c.user_id == sa.bindparam("user")).order_by(c.name)
+_LOCK = sa.select(t.users.c.id).where(t.users.c.id == sa.bindparam("user")).with_for_update()
+_COUNT_NAMED = sa.select(sa.func.count()).where(
+    c.user_id == sa.bindparam("user"), c.name != "", c.wanted != Wanted.REMOVED
+)
+_INSERT = sa.insert(t.servers).returning(c.id)
+_WANT = (
+    sa.update(t.servers)
+    .where(c.id == sa.bindparam("server"))
+    .values(wanted=sa.bindparam("want"), due=sa.bindparam("now"))
+)
+_START = (
+    sa.update(t.servers)
+    .where(c.id == sa.bindparam("server"))
+    .values(
+        wanted=Wanted.RUNNING,
+        attempt=c.attempt + 1,
+        spec=sa.bindparam("plan", type_=Json),
+        options=sa.bindparam("sent", type_=Json),
+        requested=sa.bindparam("now"),
+        last_activity=sa.bindparam("now"),
+        due=sa.bindparam("now"),
+    )
+    .returning(c.attempt)
+)
+_INSERT_EVENT = sa.insert(t.server_events)
+_DELETE_EVENTS = sa.delete(t.server_events).where(
+    e.server_id == sa.bindparam("server"), e.attempt < sa.bindparam("before")
+)
+_EVENTS = (
+    sa.select(e.id, e.attempt, e.at, e.progress, e.message)
+    .where(
+        e.server_id == sa.bindparam("server"),
+        e.attempt == sa.bindparam("of"),
+        e.id > sa.bindparam("after"),
+    )
+    .order_by(e.id)
+)
+_ACTIVE = (
+    sa.update(t.servers)
+    .where(
+        c.id == sa.bindparam("server"),
+        sa.or_(c.last_activity.is_(None), c.last_activity < sa.bindparam("seen")),
+    )
+    .values(last_activity=sa.bindparam("seen"))
+)
+_USER_ACTIVE = (
+    sa.update(t.users)
+    .where(
+        t.users.c.id == sa.bindparam("user"),
+        sa.or_(t.users.c.last_activity.is_(None), t.users.c.last_activity < sa.bindparam("seen")),
+    )
+    .values(last_activity=sa.bindparam("seen"))
+)
 
 
 def server_of(row: Any) -> Server:
@@ -85,21 +140,18 @@ async def find_server_by_id(tx: Tx, server_id: int) -> Server | None:
 
 async def lock_user(tx: Tx, user_id: int) -> None:
     """Let no other transaction start or create servers of this person meanwhile."""
-    await tx.execute(sa.select(t.users.c.id).where(t.users.c.id == user_id).with_for_update())
+    await tx.execute(_LOCK, {"user": user_id})
 
 
 async def list_servers_of(tx: Tx, user_id: int) -> list[Server]:
     """All servers of one person, the default one first."""
-    rows = await tx.execute(_SELECT.where(c.user_id == user_id).order_by(c.name))
+    rows = await tx.execute(_OF_USER, {"user": user_id})
     return [server_of(row) for row in rows]
 
 
 async def count_named(tx: Tx, user_id: int) -> int:
     """How many named servers a person has."""
-    statement = sa.select(sa.func.count()).where(
-        c.user_id == user_id, c.name != "", c.wanted != Wanted.REMOVED
-    )
-    return int((await tx.execute(statement)).scalar_one())
+    return int((await tx.execute(_COUNT_NAMED, {"user": user_id})).scalar_one())
 
 
 async def count_active(tx: Tx) -> int:
@@ -124,10 +176,14 @@ async def insert_server(
     now: datetime,
 ) -> int:
     """Create a server that is stopped; its id."""
-    statement = sa.insert(t.servers).values(
-        user_id=user_id, name=name, display_name=display_name, options=options, created=now
-    )
-    return int((await tx.execute(statement.returning(c.id))).scalar_one())
+    values = {
+        "user_id": user_id,
+        "name": name,
+        "display_name": display_name,
+        "options": options,
+        "created": now,
+    }
+    return int((await tx.execute(_INSERT, values)).scalar_one())
 
 
 async def update_server(tx: Tx, server_id: int, **values: Any) -> None:
@@ -137,7 +193,7 @@ async def update_server(tx: Tx, server_id: int, **values: Any) -> None:
 
 async def update_wanted(tx: Tx, server_id: int, wanted: Wanted, now: datetime) -> None:
     """Say what is wanted, and have the reconciler look at once."""
-    await tx.execute(sa.update(t.servers).where(c.id == server_id).values(wanted=wanted, due=now))
+    await tx.execute(_WANT, {"server": server_id, "want": wanted, "now": now})
 
 
 async def stop_all(tx: Tx, now: datetime) -> list[int]:
@@ -160,21 +216,8 @@ async def request_start(
     now: datetime,
 ) -> int:
     """Ask for the next attempt; its number."""
-    statement = (
-        sa.update(t.servers)
-        .where(c.id == server_id)
-        .values(
-            wanted=Wanted.RUNNING,
-            attempt=c.attempt + 1,
-            spec=msgspec.to_builtins(plan),
-            options=options,
-            requested=now,
-            last_activity=now,
-            due=now,
-        )
-        .returning(c.attempt)
-    )
-    return int((await tx.execute(statement)).scalar_one())
+    values = {"server": server_id, "plan": msgspec.to_builtins(plan), "sent": options, "now": now}
+    return int((await tx.execute(_START, values)).scalar_one())
 
 
 async def delete_server(tx: Tx, server_id: int) -> None:
@@ -186,42 +229,32 @@ async def insert_event(
     tx: Tx, server_id: int, attempt: int, *, progress: int, message: str, now: datetime
 ) -> None:
     """Note progress of an attempt."""
-    await tx.execute(
-        sa.insert(t.server_events).values(
-            server_id=server_id, attempt=attempt, progress=progress, message=message, at=now
-        )
-    )
+    values = {
+        "server_id": server_id,
+        "attempt": attempt,
+        "progress": progress,
+        "message": message,
+        "at": now,
+    }
+    await tx.execute(_INSERT_EVENT, values)
 
 
 async def delete_old_events(tx: Tx, server_id: int, before_attempt: int) -> None:
     """Forget the progress of attempts before this one."""
-    await tx.execute(sa.delete(t.server_events).where(e.server_id == server_id, e.attempt < before_attempt))
+    await tx.execute(_DELETE_EVENTS, {"server": server_id, "before": before_attempt})
 
 
 async def list_events(tx: Tx, server_id: int, attempt: int, after: int = 0) -> list[Progress]:
     """Progress of one attempt, oldest first, after the event of that id."""
-    statement = (
-        sa.select(e.id, e.attempt, e.at, e.progress, e.message)
-        .where(e.server_id == server_id, e.attempt == attempt, e.id > after)
-        .order_by(e.id)
-    )
-    return [Progress(*row) for row in await tx.execute(statement)]
+    values = {"server": server_id, "of": attempt, "after": after}
+    return [Progress(*row) for row in await tx.execute(_EVENTS, values)]
 
 
 async def update_activity(tx: Tx, server_id: int, seen: datetime) -> None:
     """Move a server's last activity forward, never back."""
-    await tx.execute(
-        sa.update(t.servers)
-        .where(c.id == server_id, sa.or_(c.last_activity.is_(None), c.last_activity < seen))
-        .values(last_activity=seen)
-    )
+    await tx.execute(_ACTIVE, {"server": server_id, "seen": seen})
 
 
 async def update_user_activity(tx: Tx, user_id: int, seen: datetime) -> None:
     """Move a person's last activity forward, never back."""
-    u = t.users.c
-    await tx.execute(
-        sa.update(t.users)
-        .where(u.id == user_id, sa.or_(u.last_activity.is_(None), u.last_activity < seen))
-        .values(last_activity=seen)
-    )
+    await tx.execute(_USER_ACTIVE, {"user": user_id, "seen": seen})

@@ -7,6 +7,7 @@ or not by the doors, which know what the caller may see.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -122,19 +123,72 @@ def _account_of(row: Any) -> Account:
     return Account(person_of(row), tuple(servers))
 
 
-def _within(reach: Reach) -> list[sa.ColumnElement[bool]]:
-    return [_matches(clause) for clause in reach.clauses]
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What makes the statements of two lists different; their values are parameters.
+
+    Building a statement and finding it among the compiled ones costs ten times what running it
+    does, so each shape is built once.
+    """
+
+    order: str
+    state: State | None
+    searched: bool
+    #: For every clause of the reach, whether it names groups.
+    clauses: tuple[bool, ...]
 
 
-def _matches(clause: frozenset[Any]) -> sa.ColumnElement[bool]:
-    names = [narrowing.value for narrowing in clause if narrowing.kind == "user"]
-    groups = [narrowing.value for narrowing in clause if narrowing.kind == "group"]
+def _shape(reach: Reach, page: Page) -> tuple[_Shape, dict[str, Any]]:
+    values: dict[str, Any] = {"offset": page.offset, "limit": page.limit}
+    clauses = []
+    for number, clause in enumerate(reach.clauses):
+        groups = [narrowing.value for narrowing in clause if narrowing.kind == "group"]
+        values[f"names{number}"] = [narrowing.value for narrowing in clause if narrowing.kind == "user"]
+        if groups:
+            values[f"groups{number}"] = groups
+        clauses.append(bool(groups))
+    if page.name_filter:
+        escaped = page.name_filter.replace("/", "//").replace("%", "/%").replace("_", "/_")
+        values["search"] = f"%{escaped}%"
+    return _Shape(page.order, page.state, bool(page.name_filter), tuple(clauses)), values
+
+
+def _where(shape: _Shape) -> list[sa.ColumnElement[bool]]:
+    where: list[sa.ColumnElement[bool]] = [u.deleted.is_(None)]
+    where += [_matches(number, groups) for number, groups in enumerate(shape.clauses)]
+    if shape.state is not None:
+        where.append(_STATES[shape.state])
+    if shape.searched:
+        where.append(u.name.like(sa.bindparam("search"), escape="/"))
+    return where
+
+
+def _matches(number: int, groups: bool) -> sa.ColumnElement[bool]:
+    named = u.name.in_(sa.bindparam(f"names{number}", expanding=True))
+    if not groups:
+        return named
     member = (
         sa.exists()
         .where(t.memberships.c.user_id == u.id, t.groups.c.id == t.memberships.c.group_id)
-        .where(t.groups.c.name.in_(groups))
+        .where(t.groups.c.name.in_(sa.bindparam(f"groups{number}", expanding=True)))
     )
-    return sa.or_(u.name.in_(names), member) if groups else u.name.in_(names)
+    return sa.or_(named, member)
+
+
+@lru_cache(256)
+def _listing(shape: _Shape) -> sa.Select[Any]:
+    return (
+        sa.select(*PERSON, _SERVERS.label("servers"))
+        .where(*_where(shape))
+        .order_by(*_ORDERS[shape.order])
+        .offset(sa.bindparam("offset"))
+        .limit(sa.bindparam("limit"))
+    )
+
+
+@lru_cache(256)
+def _counting(shape: _Shape) -> sa.Select[Any]:
+    return sa.select(sa.func.count()).select_from(t.users).where(*_where(shape))
 
 
 _FIND = sa.select(*PERSON, _SERVERS.label("servers")).where(
@@ -163,21 +217,16 @@ class Views:
 
     async def list_accounts(self, reach: Reach, page: Page) -> list[Account]:
         """One page of people within reach."""
-        statement = (
-            sa.select(*PERSON, _SERVERS.label("servers"))
-            .where(*self._where(reach, page))
-            .order_by(*_ORDERS[page.order])
-            .offset(page.offset)
-            .limit(page.limit)
-        )
+        shape, values = _shape(reach, page)
         async with self.db.read() as tx:
-            return [_account_of(row) for row in await tx.execute(statement)]
+            return [_account_of(row) for row in await tx.execute(_listing(shape), values)]
 
     async def count_accounts(self, reach: Reach, page: Page) -> int:
         """How many people there are within reach, on all pages."""
-        statement = sa.select(sa.func.count()).select_from(t.users).where(*self._where(reach, page))
+        shape, values = _shape(reach, page)
+        del values["offset"], values["limit"]
         async with self.db.read() as tx:
-            return int((await tx.execute(statement)).scalar_one())
+            return int((await tx.execute(_counting(shape), values)).scalar_one())
 
     async def list_routes(self) -> list[Server]:
         """All servers that have a route."""
@@ -194,11 +243,3 @@ class Views:
         async with self.db.read() as tx:
             row = (await tx.execute(sa.select(users.scalar_subquery(), running.scalar_subquery()))).one()
         return row[0], row[1]
-
-    def _where(self, reach: Reach, page: Page) -> list[sa.ColumnElement[bool]]:
-        where = [u.deleted.is_(None), *_within(reach)]
-        if page.state is not None:
-            where.append(_STATES[page.state])
-        if page.name_filter:
-            where.append(u.name.contains(page.name_filter, autoescape=True))
-        return where
