@@ -58,11 +58,12 @@ def page_json(request: HubRequest, items: Any, offset: int, limit: int, total: i
             if key not in ("offset", "limit")
         ]
         query += [("limit", str(limit)), ("offset", str(after))]
+        # On the way the client came: one beside the hub may not reach the public address.
         path = f"{request.hub.urls.base.rstrip('/')}{request.scope['path']}"
         following = {
             "offset": after,
             "limit": limit,
-            "url": f"{request.origin}{path}?{urlencode(query)}",
+            "url": f"{request.asked_origin}{path}?{urlencode(query)}",
         }
     place = {"offset": offset, "limit": limit, "total": total, "next": following}
     return {"items": items, "_pagination": place}
