@@ -6,8 +6,8 @@
             browser.get("hub/home")
 
 A hub has a folder and a port of its own, so several can run at once. Leaving the block ends
-everything that came of it: the hub, its edge, and the servers of its users, which outlive a
-hub by design. What it wrote is shown with a test that fails (see conftest.py).
+everything that came of it: the hub, its edge, and the servers of its users and its services,
+which outlive a hub by design. What it wrote is shown with a test that fails (see conftest.py).
 """
 
 from __future__ import annotations
@@ -149,9 +149,16 @@ class RunningHub:
 
     def server_pids(self) -> dict[int, str]:
         """Every process of users' servers, main ones and their children, with `server id:attempt`."""
+        return self._marked(":")
+
+    def service_pids(self) -> dict[int, str]:
+        """Every process of services that the hub runs, with `service id:fingerprint`."""
+        return self._marked("-services:")
+
+    def _marked(self, kind: str) -> dict[int, str]:
         if not (self.data_dir / "secret.key").exists():
             return {}
-        mark = f"{Keys.load(self.data_dir / 'secret.key').derive('hub-id')[:12]}:"
+        mark = f"{Keys.load(self.data_dir / 'secret.key').derive('hub-id')[:12]}{kind}"
         marked = ((process.pid, procfs.marker_of(process.pid) or "") for process in procfs.scan())
         return {pid: found.removeprefix(mark) for pid, found in marked if found.startswith(mark)}
 
@@ -232,7 +239,7 @@ class RunningHub:
             self._process.kill()
             self._process.wait(10)
         edge = self.edge_pid  # of a hub that was killed
-        for pid in (*self.server_pids(), *((edge,) if edge is not None else ())):
+        for pid in (*self.server_pids(), *self.service_pids(), *((edge,) if edge is not None else ())):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         running.discard(self)
