@@ -53,7 +53,7 @@ def service_spec(
 
 def _environment(service: Service, token: str, urls: Urls) -> dict[str, str]:
     public = urls.public_origin or ""
-    # Somebody who may use all services may use this one: HubAuth compares literally.
+    # Both, as JupyterHub lists them: programs in other languages compare them literally.
     access = json.dumps(["access:services", f"access:services!service={service.name}"])
     env = {
         "JUPYTERHUB_SERVICE_NAME": service.name,
