@@ -10,7 +10,7 @@ from apphub.api.bodies import as_object, flag, moment, only, texts
 from apphub.api.paging import PAGING, page_bounds, page_json, paged, wants_pages
 from apphub.api.schema.bodies import Activity, ChangeUser, CreateUser, CreateUsers
 from apphub.api.schema.shapes import UserModel
-from apphub.api.wire import SEE_USER, user_json
+from apphub.api.wire import SEE_USER, sees_everywhere, user_json
 from apphub.errors import Conflict, Invalid, NotFound, shown
 from apphub.people.model import UserExists
 from apphub.servers.views import ORDERS, Page
@@ -56,7 +56,10 @@ async def list_users(request: HubRequest) -> Response[bytes]:
     page, hub, reach = _page(request), request.hub, request.reach("list:users")
     accounts = await hub.views.list_accounts(reach, page)
     stopped = _stopped(request)
-    models = [user_json(account, request.actor, hub.urls, stopped=stopped) for account in accounts]
+    alike = sees_everywhere(request.actor)
+    models = [
+        user_json(account, request.actor, hub.urls, stopped=stopped, alike=alike) for account in accounts
+    ]
     if not wants_pages(request):
         return answer(models)
     total = await hub.views.count_accounts(reach, page)

@@ -43,18 +43,31 @@ def user_target(person: Person) -> Target:
     return Target(user=person.name, groups=frozenset(person.groups))
 
 
+def sees_everywhere(actor: Actor) -> frozenset[str] | None:
+    """What the actor may see of every user alike; None when that differs from one to the other."""
+    held = [scope for scope in SEE_USER if actor.holds(scope)]
+    return None if any(actor.reach(scope).clauses for scope in held) else frozenset(held)
+
+
 def user_json(
-    account: Account, actor: Actor, urls: Urls, *, stopped: bool = False, fresh: bool = False
+    account: Account,
+    actor: Actor,
+    urls: Urls,
+    *,
+    stopped: bool = False,
+    alike: frozenset[str] | None = None,
 ) -> UserModel:
     """A user model with the fields that the actor may see.
 
-    `stopped` includes servers that are stopped; `fresh` is the answer to creation, which shows
-    what its creator just made.
+    `stopped` includes servers that are stopped; `alike` is what `sees_everywhere` said, for lists.
     """
-    person, target = account.person, user_target(account.person)
+    person = account.person
     default = account.server("")
     ready = default is not None and default.ready
-    see = {scope for scope in SEE_USER if actor.may(scope, target)}
+    see = alike
+    if see is None:
+        target = user_target(person)
+        see = frozenset(scope for scope in SEE_USER if actor.may(scope, target))
     model: UserModel = {"kind": "user", "name": person.name}
     if "read:users" in see:
         model["server"] = urls.server(person.name, "") if ready else None
@@ -80,13 +93,15 @@ def user_json(
 def servers_json(account: Account, actor: Actor, urls: Urls, *, stopped: bool) -> dict[str, ServerModel]:
     """The servers that the actor may see, by name."""
     servers = list(account.servers)
-    if account.server("") is None:
+    if stopped and account.server("") is None:
         servers.append(default_server(account.person))
     groups = frozenset(account.person.groups)
     models = {}
     for server in servers:
+        if not (server.active or stopped):
+            continue
         target = server_target(server, groups)
-        if (server.active or stopped) and actor.may("read:servers", target):
+        if actor.may("read:servers", target):
             models[server.key.name] = server_json(server, urls, state=actor.may("admin:server_state", target))
     return models
 

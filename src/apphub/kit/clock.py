@@ -21,4 +21,6 @@ def wire_time(moment: datetime | None) -> str | None:
     """ISO 8601 in UTC with a `Z`, as JupyterHub's clients parse it (RFC 3339, section 5.6)."""
     if moment is None:
         return None
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+    return (moment if moment.tzinfo is UTC else moment.astimezone(UTC)).isoformat().removesuffix(
+        "+00:00"
+    ) + "Z"

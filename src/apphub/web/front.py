@@ -7,14 +7,15 @@ mean nothing. Paths are matched raw, so that `%2F` never becomes a slash.
 
 from __future__ import annotations
 
+import itertools
+import logging
 import secrets
 import time
 from typing import Any
 
 import structlog
-from litestar.datastructures import MutableScopeHeaders
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPResponseStartEvent, Message, Receive, Scope, Send
 
 from apphub import JUPYTERHUB_VERSION, __version__
 from apphub.web.body import Body
@@ -34,6 +35,23 @@ _FOREIGN = ("/hub/user/", "/hub/user-redirect/", "/hub/services/", CHECK)
 _SLASHED = frozenset({"/", "/hub/", "/hub/api/"})
 
 
+#: On every answer.
+_ALWAYS = (
+    (b"x-jupyterhub-version", JUPYTERHUB_VERSION.encode()),
+    (b"x-apphub-version", __version__.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+)
+#: On every answer of the API that does not say otherwise.
+_API = (
+    (b"access-control-allow-headers", b"accept, content-type, authorization"),
+    (b"cache-control", b"no-store"),
+)
+#: Requests are named by this process and a number.
+_RUN = secrets.token_hex(5)
+_NUMBERS = itertools.count(1)
+
+
 class Front:
     """Wraps the application for one of the two ways in."""
 
@@ -41,7 +59,9 @@ class Front:
         self._app = app
         self._base = base.rstrip("/")
         self._trusted = trusted
-        self._csp = f"frame-ancestors 'none'; report-uri {base}hub/security/csp-report"
+        csp = f"frame-ancestors 'none'; report-uri {base}hub/security/csp-report; default-src 'none'"
+        self._api = (*_API, (b"content-security-policy", csp.encode()))
+        self._tells = log.is_enabled_for(logging.DEBUG)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.WEBSOCKET:
@@ -49,7 +69,7 @@ class Front:
             return
         state: dict[str, Any] = scope  # type: ignore[assignment]
         headers = dict(scope["headers"])
-        state["apphub.request_id"] = secrets.token_hex(8)
+        state["apphub.request_id"] = request_id = f"{_RUN}{next(_NUMBERS):06x}"
         self._believe(state, headers)
         path = self._path(scope)
         # `method` and `path` as sent are kept for the log; what is routed has the base taken off.
@@ -63,14 +83,15 @@ class Front:
                 if scope["method"] == "OPTIONS" and message["status"] == 204:
                     message["status"] = 200
                 if not path.startswith(CHECK):
-                    self._decorate(path, state["apphub.request_id"], message)
+                    self._decorate(path, request_id, message)
                 count_request(
                     scope["method"],
                     state.get("path_template", "none"),
                     message["status"],
                     time.perf_counter() - started,
                 )
-                self._log(scope, state, path, message["status"], started)
+                if self._tells or message["status"] >= 500:
+                    self._log(scope, state, path, message["status"], started)
             await send(message)
 
         await self._app(scope, body.receive, send_on)
@@ -104,22 +125,22 @@ class Front:
             return "/hub/api/%00" if path.startswith("/hub/api/") else "/%00"
         return path
 
-    def _decorate(self, path: str, request_id: str, message: Message) -> None:
-        headers = MutableScopeHeaders.from_message(message)
-        headers["x-jupyterhub-version"] = JUPYTERHUB_VERSION
-        headers["x-apphub-version"] = __version__
-        headers["x-request-id"] = request_id
-        headers["x-content-type-options"] = "nosniff"
-        headers.setdefault("referrer-policy", "same-origin")
-        # A second policy beside the first, which a header's name can hold only once in an answer of ours.
-        if POLICY in headers:
-            headers.add("content-security-policy", headers.pop(POLICY))
+    def _decorate(self, path: str, request_id: str, message: HTTPResponseStartEvent) -> None:
+        headers = list(message["headers"])
+        names = {name for name, _ in headers}
+        headers += _ALWAYS
+        headers.append((b"x-request-id", request_id.encode()))
         if path.startswith("/hub/api"):
-            headers.setdefault("content-security-policy", f"{self._csp}; default-src 'none'")
-            headers.setdefault("access-control-allow-headers", "accept, content-type, authorization")
-            headers.setdefault("cache-control", "no-store")
-        if path in ("/hub/api", "/hub/api/"):
-            headers["access-control-allow-origin"] = "*"  # the version is for everybody
+            headers += [pair for pair in self._api if pair[0] not in names]
+            if path in ("/hub/api", "/hub/api/"):
+                headers.append((b"access-control-allow-origin", b"*"))  # the version is for everybody
+        elif POLICY.encode() in names:
+            # A second policy beside the first, which a header's name can hold only once in an answer of ours.
+            headers = [
+                (b"content-security-policy" if name == POLICY.encode() else name, value)
+                for name, value in headers
+            ]
+        message["headers"] = headers
 
     def _log(self, scope: Scope, state: dict[str, Any], path: str, status: int, started: float) -> None:
         level = log.warning if status >= 500 else log.debug

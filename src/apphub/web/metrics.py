@@ -6,6 +6,8 @@ users) is asked of the database when somebody looks, so that every replica says 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from litestar import Response, get
 from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
 
@@ -27,7 +29,12 @@ USERS = Gauge("jupyterhub_total_users", "Users there are", registry=REGISTRY)
 
 def count_request(method: str, handler: str, status: int, seconds: float) -> None:
     """One request has been answered."""
-    REQUESTS.labels(method, handler, str(status)).observe(seconds)
+    _request_series(method, handler, status).observe(seconds)
+
+
+@lru_cache(4096)
+def _request_series(method: str, handler: str, status: int) -> Histogram:
+    return REQUESTS.labels(method, handler, str(status))
 
 
 @get("/hub/metrics", guards=[needs("read:metrics")], opt=says({200: "text/plain", 403: HTML}))
