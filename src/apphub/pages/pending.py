@@ -29,7 +29,7 @@ from apphub.web.progress import TAIL, stream
 from apphub.web.request import HubRequest
 
 
-@get(paths("spawn-pending"), guards=[needs("read:servers")])
+@get(paths("spawn-pending"), guards=[needs("read:servers", of_server=True)])
 async def pending(request: HubRequest) -> Response[bytes]:
     """A server on its way: progress, output, and the reason when it does not come up."""
     key = key_of(request)
@@ -44,7 +44,7 @@ async def pending(request: HubRequest) -> Response[bytes]:
     return show(request, stopped_page(request, account, server, goal_of(request, server)))
 
 
-@get(paths("progress"), guards=[needs("read:servers")])
+@get(paths("progress"), guards=[needs("read:servers", of_server=True)])
 async def events(request: HubRequest) -> Stream:
     """What the page of a server on its way listens to."""
     account = await find_account(request)

@@ -55,7 +55,7 @@ async def start_mine(request: HubRequest) -> Response[bytes]:
     return await start_from_form(request)
 
 
-@get(paths("spawn"), guards=[needs("start:servers")])
+@get(paths("spawn"), guards=[needs("start:servers", of_server=True)])
 async def ask(request: HubRequest) -> Response[bytes]:
     """The form that starts a server; one that runs already is opened, one on its way is shown."""
     key = key_of(request)
@@ -68,7 +68,7 @@ async def ask(request: HubRequest) -> Response[bytes]:
     return show(request, spawn_page(request, account, key, chosen or last.get(PROFILE), last))
 
 
-@post(paths("spawn"), guards=[needs("start:servers")])
+@post(paths("spawn"), guards=[needs("start:servers", of_server=True)])
 async def start_with_options(request: HubRequest) -> Response[bytes]:
     """Start a server with the choices of the form."""
     return await start_from_form(request)
@@ -101,7 +101,7 @@ async def _named(request: HubRequest, name: str) -> ServerKey:
     return key
 
 
-@post(paths("start"), guards=[needs("start:servers")])
+@post(paths("start"), guards=[needs("start:servers", of_server=True)])
 async def start_again(request: HubRequest) -> Response[bytes]:
     """Start a server with what it was last started with; one that runs already is opened."""
     await Form.of(request)
@@ -114,7 +114,7 @@ async def start_again(request: HubRequest) -> Response[bytes]:
     return redirect(pending_path(request, server.key))
 
 
-@post(paths("stop"), guards=[needs("delete:servers")])
+@post(paths("stop"), guards=[needs("delete:servers", of_server=True)])
 async def stop(request: HubRequest) -> Response[bytes]:
     """Stop a server and go home, or back to the page that asked for it."""
     await Form.of(request)
@@ -127,7 +127,7 @@ async def stop(request: HubRequest) -> Response[bytes]:
     return redirect(back_of(request))
 
 
-@post(paths("remove"), guards=[needs("delete:servers")])
+@post(paths("remove"), guards=[needs("delete:servers", of_server=True)])
 async def remove(request: HubRequest) -> Response[bytes]:
     """Forget a server and go home, or back to the page that asked for it."""
     await Form.of(request)

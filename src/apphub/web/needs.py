@@ -73,18 +73,22 @@ class visitor(Need):  # noqa: N801
 
 
 class needs(Need):  # noqa: N801
-    """One of these scopes, for what the path names; with `everywhere`, without any filter."""
+    """One of these scopes, for what the path names; with `everywhere`, without any filter.
 
-    def __init__(self, *scopes: str, everywhere: bool = False) -> None:
+    With `of_server` a path that names a user and no server is about the user's default one.
+    """
+
+    def __init__(self, *scopes: str, everywhere: bool = False, of_server: bool = False) -> None:
         self.scopes = scopes
         self.everywhere = everywhere
+        self.of_server = of_server
 
     async def check(self, request: HubRequest) -> None:
         actor = await self.actor(request)
         if self.everywhere:
             actor.demand_unfiltered(self.scopes[0])
             return
-        target = await target_of(request, actor, self.scopes)
+        target = await target_of(request, actor, self.scopes, of_server=self.of_server)
         actor.demand(target, *self.scopes)
 
 
@@ -103,12 +107,15 @@ class needs_list(Need):  # noqa: N801
             raise ScopeMissing(self.scope)  # no list is narrowed by servers
 
 
-async def target_of(request: HubRequest, actor: Actor, scopes: tuple[str, ...]) -> Target:
+async def target_of(
+    request: HubRequest, actor: Actor, scopes: tuple[str, ...], *, of_server: bool = False
+) -> Target:
     """What the path names. The user's groups are looked up only when a filter asks for them."""
     params = request.path_params
     user = request.segment("user") if "user" in params else None
     server = None
-    if user is not None and ("server" in params or "/server" in request.scope["path_template"]):
+    of_server = of_server or "server" in params or "/server" in request.scope["path_template"]
+    if user is not None and of_server:
         name = request.segment("server") if "server" in params else ""
         server = f"{user}/{name}"
     groups: frozenset[str] = frozenset()
