@@ -138,6 +138,7 @@ class Renderer:
             duration=words.duration,
             size=words.size,
             number=words.number,
+            amount=words.amount,
             tone=tone,
         )
         return environment
@@ -173,6 +174,10 @@ class Words:
             if amount >= unit:
                 return f"{format_decimal(round(amount / unit, 1), locale=self._locale)} {name}"
         return f"{format_decimal(round(amount / 1024, 1), locale=self._locale)} KB"
+
+    def amount(self, value: float) -> str:
+        """A number for people: `1.5`, or `1,5` in Italian."""
+        return format_decimal(value, locale=self._locale)
 
     def number(self, value: float) -> str:
         """A number as an HTML field holds it: `4` and not `4.0`."""

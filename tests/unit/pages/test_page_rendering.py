@@ -227,4 +227,5 @@ def test_times_and_sizes_are_said_in_words_of_the_language() -> None:
         "512 MB",
         "2 KB",
     ]
+    assert (english.amount(1.5), italian.amount(1.5), italian.amount(2)) == ("1.5", "1,5", "2")
     assert [english.number(n) for n in (4.0, 0.5, 10_000_000.0)] == ["4", "0.5", "10000000"]
