@@ -21,6 +21,8 @@ from apphub.access.actions import Access
 from apphub.access.actor import EVERYTHING
 from apphub.db import Database, open_database
 from apphub.declared import declare
+from apphub.declared.reload import Reader, Reload
+from apphub.importer import collect
 from apphub.kit.secrets import Keys
 from apphub.kit.urls import Urls
 from apphub.login import Login
@@ -28,7 +30,7 @@ from apphub.oauth.actions import Provider
 from apphub.passes import Passes
 from apphub.passes.tokens import Signer
 from apphub.people import People
-from apphub.profiles import Catalogue
+from apphub.profiles import Catalogue, Profiles
 from apphub.proxy.base import DataPlane
 from apphub.reconcile.loop import Pace, Reconciler
 from apphub.reconcile.ports import Ports
@@ -43,7 +45,7 @@ from apphub.servers.launch import Surroundings
 from apphub.servers.views import Views
 from apphub.services import Services
 from apphub.services.launch import service_spec
-from apphub.settings import Settings, effective_profiles
+from apphub.settings import Settings
 from apphub.shares import Shares
 
 log = structlog.get_logger(__name__)
@@ -67,7 +69,9 @@ class Hub:
     shares: Shares
     passes: Passes
     views: Views
-    catalogue: Catalogue
+    profiles: Profiles
+    reload: Reload
+    around: Surroundings
     login: Login
     oauth: Provider
     runtime: Runtime
@@ -77,6 +81,11 @@ class Hub:
     new_passwords: dict[str, str]
     #: Set to end the hub.
     stopping: asyncio.Event
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What may be launched, and by whom, as it was a moment ago: for showing."""
+        return self.profiles.catalogue
 
 
 def place_of(db: Database) -> str:
@@ -93,15 +102,24 @@ def admins_of(settings: Settings) -> tuple[str, ...]:
 
 @asynccontextmanager
 async def open_hub(
-    settings: Settings, api_origin: str, plane: DataPlane, stopping: asyncio.Event
+    settings: Settings,
+    api_origin: str,
+    plane: DataPlane,
+    stopping: asyncio.Event,
+    reader: Reader | None = None,
+    file: Path | None = None,
 ) -> AsyncGenerator[Hub]:
-    """A hub whose loops run, with servers told to reach it at `api_origin` (http://127.0.0.1:8081)."""
+    """A hub whose loops run, with servers told to reach it at `api_origin` (http://127.0.0.1:8081).
+
+    `reader` reads the settings again when their `file`, or one they name, has changed.
+    """
     async with AsyncExitStack() as stack:
         data_dir = settings.data_dir
         keys = Keys.load(data_dir / "secret.key")
         db = await open_database(settings.database, data_dir)
         stack.push_async_callback(db.close)
-        await declare(db, settings, admins_of(settings), keys)
+        offered = collect(settings)
+        await declare(db, settings, admins_of(settings), keys, offered.profiles)
         login = Login(db, settings.login)
         stack.callback(login.close)
         hub_id = keys.derive("hub-id")[:12]
@@ -109,10 +127,13 @@ async def open_hub(
         stack.push_async_callback(runtime.close)
         urls = Urls(settings.base_url, api_origin, settings.public_url)
         publisher = Publisher(db, plane, settings.edge.stream_life)
-        reconciler = _reconciler(settings, db, runtime, publisher, keys, urls)
+        around = _surroundings(settings, urls)
+        reconciler = _reconciler(settings, db, runtime, publisher, keys, around)
         keeper, service_runtime = await _service_keeper(settings, db, hub_id, keys, urls)
         stack.push_async_callback(service_runtime.close)
-        catalogue = Catalogue(effective_profiles(settings))
+        profiles = Profiles(db)
+        await profiles.refresh()
+        reload = Reload(db, profiles, settings, reader, file, [str(note) for note in offered.notes])
         people = People(db)
         access = Access(db, maximum_life=settings.tokens.maximum_life)
         passes = Passes(db, access, Signer(keys), settings.edge.pass_life)
@@ -124,12 +145,14 @@ async def open_hub(
             db=db,
             access=access,
             people=people,
-            servers=Servers(db, people, catalogue, settings.limits),
+            servers=Servers(db, people, profiles, settings.limits),
             services=Services(db),
             shares=Shares(db),
             passes=passes,
             views=Views(db),
-            catalogue=catalogue,
+            profiles=profiles,
+            reload=reload,
+            around=around,
             login=login,
             oauth=Provider(db, settings.tokens.oauth_life),
             runtime=runtime,
@@ -148,6 +171,8 @@ async def open_hub(
                     ("reconciler", reconciler.run),
                     ("services", keeper.run),
                     ("visitors", visitors.run),
+                    ("profiles", profiles.run),
+                    ("reload", reload.run),
                     ("sweep", lambda: _sweep(access)),
                 )
             ]
@@ -196,8 +221,23 @@ async def _service_keeper(
     return ServiceKeeper(runtime, specs, settings.timeouts.stop.total_seconds()), runtime
 
 
+def _surroundings(settings: Settings, urls: Urls) -> Surroundings:
+    return Surroundings(
+        urls=urls,
+        environ=dict(os.environ),
+        homes=Path(settings.data_dir).resolve() / "homes",
+        system_users=settings.processes.run_as == "system-user",
+        root=os.geteuid() == 0,
+    )
+
+
 def _reconciler(
-    settings: Settings, db: Database, runtime: Runtime, publisher: Publisher, keys: Keys, urls: Urls
+    settings: Settings,
+    db: Database,
+    runtime: Runtime,
+    publisher: Publisher,
+    keys: Keys,
+    around: Surroundings,
 ) -> Reconciler:
     steps = Steps(
         db=db,
@@ -205,13 +245,7 @@ def _reconciler(
         publisher=publisher,
         ports=Ports(*settings.processes.ports),
         keys=keys,
-        around=Surroundings(
-            urls=urls,
-            environ=dict(os.environ),
-            homes=Path(settings.data_dir).resolve() / "homes",
-            system_users=settings.processes.run_as == "system-user",
-            root=os.geteuid() == 0,
-        ),
+        around=around,
         stop_grace=settings.timeouts.stop,
     )
     pace = Pace(

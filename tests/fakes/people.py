@@ -17,10 +17,10 @@ from apphub.db import Database
 from apphub.declared import declare
 from apphub.kit.secrets import Keys
 from apphub.people import People
-from apphub.profiles import Catalogue
+from apphub.profiles import Profiles
 from apphub.servers.actions import Servers
 from apphub.servers.views import Views
-from apphub.settings import Settings, effective_profiles
+from apphub.settings import Settings
 
 KEYS = Keys(bytes(32))
 BY = By("user:root", address="192.0.2.7", request_id="r1")
@@ -51,6 +51,7 @@ class Town:
     settings: Settings
     access: Access
     people: People
+    profiles: Profiles
     servers: Servers
     views: Views
 
@@ -60,13 +61,15 @@ class Town:
         settings = settings_of(**values)
         await declare(db, settings, settings.login.admins, KEYS)
         people = People(db)
-        catalogue = Catalogue(effective_profiles(settings))
+        profiles = Profiles(db)
+        await profiles.refresh()
         return cls(
             db=db,
             settings=settings,
             access=Access(db, maximum_life=settings.tokens.maximum_life),
             people=people,
-            servers=Servers(db, people, catalogue, settings.limits),
+            profiles=profiles,
+            servers=Servers(db, people, profiles, settings.limits),
             views=Views(db),
         )
 

@@ -30,9 +30,11 @@ from fakes.people import BY, Town
 async def _audited(town: Town, since: int = 0) -> list[tuple[str, str]]:
     async with town.db.read() as tx:
         rows = await tx.execute(
-            sa.select(t.audit.c.action, t.audit.c.target).where(t.audit.c.id > since).order_by(t.audit.c.id)
+            sa.select(t.audit.c.action, t.audit.c.target)
+            .where(t.audit.c.id > since, t.audit.c.actor != "settings")
+            .order_by(t.audit.c.id)
         )
-        return [tuple(row) for row in rows if row[1] != "hub"]
+        return [tuple(row) for row in rows]
 
 
 async def _page(town: Town, **how: object) -> list[str]:

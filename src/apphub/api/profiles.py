@@ -10,6 +10,7 @@ from apphub.access.grants import Target
 from apphub.api.schema.shapes import OptionModel, ProfileModel
 from apphub.api.wire import user_target
 from apphub.people.model import NoSuchUser
+from apphub.profiles.model import Nobody, Starter
 from apphub.settings import Option, Profile
 from apphub.web.json import answer
 from apphub.web.needs import signed_in
@@ -60,7 +61,7 @@ async def list_profiles(request: HubRequest) -> Response[bytes]:
     """The profiles that the caller may launch now; with `?user=`, those that this user may, for who may start
     their servers.
     """
-    groups = request.actor.groups
+    who: Starter = request.actor if request.actor.kind == "user" else Nobody()
     if name := request.query_params.get("user"):
         account = await request.hub.views.find_account(name)
         person = account.person if account is not None else None
@@ -68,8 +69,8 @@ async def list_profiles(request: HubRequest) -> Response[bytes]:
         request.actor.demand(target, "start:servers")
         if person is None:
             raise NoSuchUser(name)
-        groups = frozenset(person.groups)
-    return answer([profile_json(profile) for profile in request.hub.catalogue.open_to(groups)])
+        who = person
+    return answer([profile_json(profile) for profile in request.hub.catalogue.open_to(who)])
 
 
 ROUTES = [list_profiles]

@@ -7,7 +7,7 @@ API's business.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from apphub.access.scopes import UnknownScope, check
 from apphub.audit import insert_entry
@@ -15,13 +15,24 @@ from apphub.audit.model import SETTINGS
 from apphub.db import Database
 from apphub.db.changes import RIGHTS
 from apphub.declared import store
+from apphub.declared.profiles import declare_profiles
 from apphub.errors import Invalid
 from apphub.kit.secrets import Keys
-from apphub.settings import Settings
+from apphub.profiles.store import touch_bound_to_roles
+from apphub.settings import Profile, Settings, effective_profiles
 
 
-async def declare(db: Database, settings: Settings, admins: Iterable[str], keys: Keys) -> None:
-    """Bring the database in line with the settings. Raises `Invalid` for a scope that does not exist."""
+async def declare(
+    db: Database,
+    settings: Settings,
+    admins: Iterable[str],
+    keys: Keys,
+    profiles: Sequence[Profile] | None = None,
+) -> None:
+    """Bring the database in line with the settings; `profiles` are those with the ones from other files.
+
+    Raises `Invalid` for a scope that does not exist.
+    """
     check_scopes(settings)
     async with db.write() as tx:
         await store.unmark(tx)
@@ -31,6 +42,8 @@ async def declare(db: Database, settings: Settings, admins: Iterable[str], keys:
         people = await store.upsert_people(tx, settings, set(admins))
         await store.insert_members(tx, settings, groups, people)
         await store.replace_holders(tx, settings, roles, people, groups, services)
+        await touch_bound_to_roles(tx)
+        await declare_profiles(tx, effective_profiles(settings) if profiles is None else profiles)
         await insert_entry(tx, SETTINGS, "settings.apply", "hub")
         tx.changed(RIGHTS)
 

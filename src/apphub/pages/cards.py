@@ -10,16 +10,15 @@ from apphub.access.grants import Target
 from apphub.kit.urls import Urls
 from apphub.pages.contexts import Card, Choice, OptionField, ServerRow, State
 from apphub.pages.locale import gettext
-from apphub.profiles.model import may_launch
 from apphub.servers.launch import first_page
 from apphub.servers.model import Server
 from apphub.settings import Option, Profile
 
 
 def card(
-    profile: Profile, groups: frozenset[str], language: str, chosen: Mapping[str, Any] | None = None
+    profile: Profile, language: str, chosen: Mapping[str, Any] | None = None, *, is_open: bool = True
 ) -> Card:
-    """A profile, with the reason why it is locked for somebody in these groups."""
+    """A profile, with the reason why it is locked for somebody whom it is not open to."""
     return Card(
         slug=profile.slug,
         name=profile.display_name or profile.slug,
@@ -28,7 +27,7 @@ def card(
         memory_bytes=profile.memory_limit,
         cpus=profile.cpu_limit,
         options=[field(name, option, (chosen or {}).get(name)) for name, option in profile.options.items()],
-        locked="" if may_launch(profile, groups) else _locked(profile, language),
+        locked="" if is_open else _locked(profile, language),
     )
 
 

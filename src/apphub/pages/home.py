@@ -13,7 +13,7 @@ from apphub.pages.cards import card, server_row
 from apphub.pages.contexts import Card, Home, Link
 from apphub.pages.locale import gettext
 from apphub.pages.signin import landing
-from apphub.people.model import Service
+from apphub.people.model import Person, Service
 from apphub.servers.views import Account
 from apphub.shares.model import Of, Share
 from apphub.web.needs import public, visitor
@@ -62,7 +62,7 @@ def home_page(request: HubRequest, account: Account, services: list[Service], sh
     named = _may_have_more(account, hub.settings.limits.named_servers_per_user)
     return Home(
         servers=[server_row(server, request.actor, hub.urls, icons, groups=groups) for server in servers],
-        cards=_cards(request, groups, full=busy and not named),
+        cards=_cards(request, account.person, full=busy and not named),
         shared=[
             server_row(server, request.actor, hub.urls, icons, listed=False) for server in given.values()
         ],
@@ -76,10 +76,15 @@ def home_page(request: HubRequest, account: Account, services: list[Service], sh
     )
 
 
-def _cards(request: HubRequest, groups: frozenset[str], *, full: bool) -> list[Card]:
+def _cards(request: HubRequest, person: Person, *, full: bool) -> list[Card]:
     """What may be started first, then what may not, with the reason why."""
     tongue = language(request)
-    cards = [card(profile, groups, tongue) for profile in request.hub.catalogue.all()]
+    catalogue = request.hub.catalogue
+    open_ones = {profile.slug: profile for profile in catalogue.open_to(person)}
+    cards = [
+        card(open_ones.get(profile.slug, profile), tongue, is_open=profile.slug in open_ones)
+        for profile in catalogue.all()
+    ]
     if full:
         why = gettext(tongue, "You have as many servers as you may. Stop or remove one first.")
         cards = [replace(one, locked=one.locked or why) for one in cards]

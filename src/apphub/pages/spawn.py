@@ -144,7 +144,7 @@ def _starts_at_once(request: HubRequest, account: Account) -> bool:
     ):
         return False
     foreign = request.headers.get("sec-fetch-site") not in (None, "same-origin", "none")
-    open_ones = request.hub.catalogue.open_to(account.person.groups)
+    open_ones = request.hub.catalogue.open_to(account.person)
     default = next((profile for profile in open_ones if profile.default), None)
     return default is not None and not default.options and not foreign
 
@@ -159,15 +159,14 @@ def spawn_page(
     error: str = "",
 ) -> Spawn:
     """The form for one profile: the one named, the default one, or the first that is open."""
-    groups = frozenset(account.person.groups)
-    open_ones = request.hub.catalogue.open_to(groups)
+    open_ones = request.hub.catalogue.open_to(account.person)
     named = next((profile for profile in open_ones if profile.slug == slug), None)
     default = next((profile for profile in open_ones if profile.default), None)
     profile = named or default or (open_ones[0] if open_ones else None)
     return Spawn(
         user=key.user,
         server=key.name,
-        card=card(profile, groups, language(request), chosen) if profile is not None else None,
+        card=card(profile, language(request), chosen) if profile is not None else None,
         others=[Choice(one.slug, one.display_name or one.slug) for one in open_ones if one is not profile],
         next=asked(request),
         back=back_of(request),

@@ -1,20 +1,26 @@
 """Which profile a start means, who may start it, and whether its options are in order.
 
-Pure rules over the profiles of the settings. The gate is here and asked in one place, where
-a server is started: no door has rules of its own.
+Pure rules over profiles as they are now. The gate is here and asked in one place, where a
+server is started: no door has rules of its own. Who may launch a profile is said by
+bindings: to a group, a role or one user, perhaps with some options fixed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Protocol
 
 from apphub.errors import Forbidden, Invalid, NotFound, shown
+from apphub.people.model import Source
 from apphub.settings import Option, Profile
 
 #: Key of the options that selects the profile; all others are the profile's own.
 PROFILE = "profile"
+#: Role that every user holds: bound to it, a profile is open to everyone.
+EVERYONE = "user"
+ADMIN = "admin"
 
 
 class NoSuchProfile(NotFound):
@@ -29,76 +35,224 @@ class BadOption(Invalid):
     """An option is unknown, or its value is out of bounds."""
 
 
+class Starter(Protocol):
+    """Somebody whose servers may be started: a person, or the actor that is one."""
+
+    @property
+    def id(self) -> int:
+        """Which user."""
+        ...
+
+    @property
+    def admin(self) -> bool:
+        """Whether it is an administrator."""
+        ...
+
+    @property
+    def groups(self) -> Collection[str]:
+        """Groups the user is in now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Nobody:
+    """For callers that are no users: what is open to everyone."""
+
+    id: int = 0
+    admin: bool = False
+    groups: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """One way to be let in; exactly one of user, group and role is set."""
+
+    id: int
+    user_id: int | None
+    user: str | None
+    group: str | None
+    role: str | None
+    #: Options that are fixed for who comes in this way.
+    options: Mapping[str, Any] | None
+    source: Source
+
+    @property
+    def whom(self) -> str:
+        """As the API and the audit log name it: `group:analysts`."""
+        if self.group is not None:
+            return f"group:{self.group}"
+        return f"role:{self.role}" if self.role is not None else f"user:{self.user}"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A profile as it is now, and who may launch it."""
+
+    id: int
+    version: int
+    #: Its `groups` are those of the bindings.
+    profile: Profile
+    bindings: tuple[Binding, ...]
+    source: Source
+    withdrawn: datetime | None = None
+
+    @property
+    def slug(self) -> str:
+        """Its name."""
+        return self.profile.slug
+
+    @property
+    def label(self) -> str:
+        """For the audit log."""
+        return f"profile:{self.profile.slug}"
+
+
+@dataclass(frozen=True, slots=True)
+class Holders:
+    """Who holds a role beside those whom it follows by itself."""
+
+    users: frozenset[int] = frozenset()
+    groups: frozenset[str] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """A profile with its options, checked and filled with defaults."""
 
-    profile: Profile
+    offer: Offer
     options: Mapping[str, Any]
 
+    @property
+    def profile(self) -> Profile:
+        """What is started."""
+        return self.offer.profile
 
-def may_launch(profile: Profile, groups: Iterable[str]) -> bool:
-    """Whether somebody in these groups may start it."""
-    return profile.groups == "everyone" or not frozenset(profile.groups).isdisjoint(groups)
 
-
+@dataclass(frozen=True)
 class Catalogue:
-    """All profiles."""
+    """All profiles on offer at one moment, and the rules of who may start what."""
 
-    def __init__(self, profiles: Iterable[Profile]) -> None:
-        self._profiles = {profile.slug: profile for profile in profiles}
+    offers: Mapping[str, Offer] = field(default_factory=dict)
+    holders: Mapping[str, Holders] = field(default_factory=dict)
 
     def all(self) -> tuple[Profile, ...]:
-        """Every profile, in the order of the settings."""
-        return tuple(self._profiles.values())
+        """Every profile, in the order they are shown."""
+        return tuple(offer.profile for offer in self.offers.values())
 
-    def open_to(self, groups: Iterable[str]) -> tuple[Profile, ...]:
-        """The profiles that somebody in these groups may start."""
-        groups = frozenset(groups)
-        return tuple(profile for profile in self.all() if may_launch(profile, groups))
+    def open_to(self, who: Starter) -> tuple[Profile, ...]:
+        """The profiles that somebody may start, with fixed options as the only choice."""
+        return tuple(
+            narrowed(offer.profile, ways)
+            for offer in self.offers.values()
+            if (ways := self.ways_in(offer, who))
+        )
 
     def find(self, slug: str) -> Profile | None:
         """The profile of this name, if there is one."""
-        return self._profiles.get(slug)
+        offer = self.offers.get(slug)
+        return None if offer is None else offer.profile
 
-    def choose(self, options: Mapping[str, Any], groups: Iterable[str]) -> Choice:
-        """What a start with these options means for somebody in these groups.
+    def is_open(self, slug: str, who: Starter) -> bool:
+        """Whether somebody may start the profile of this name."""
+        offer = self.offers.get(slug)
+        return offer is not None and bool(self.ways_in(offer, who))
+
+    def ways_in(self, offer: Offer, who: Starter) -> tuple[Binding, ...]:
+        """The bindings that let somebody in."""
+        return tuple(binding for binding in offer.bindings if self._lets_in(binding, who))
+
+    def choose(self, options: Mapping[str, Any], who: Starter) -> Choice:
+        """What a start with these options means for somebody.
 
         Raises `NoSuchProfile`, `NotYours` or `BadOption`, each with advice.
         """
-        groups = frozenset(groups)
-        profile = self._named(options.get(PROFILE), groups)
-        if not may_launch(profile, groups):
-            raise NotYours(
-                f"The profile {shown(profile.slug)} may be started by members of "
-                f"{_words(profile.groups)} only.",
-                "Ask an administrator to add you to one of these groups."
-                if profile.groups
-                else "It is open to nobody yet; ask an administrator.",
-            )
+        offer = self._named(options.get(PROFILE), who)
+        ways = self.ways_in(offer, who)
+        if not ways:
+            raise not_yours(offer)
         rest = {name: value for name, value in options.items() if name != PROFILE}
-        return Choice(profile, check_options(profile, rest))
+        return Choice(offer, check_options(offer.profile, fixed(rest, ways)))
 
-    def _named(self, slug: object, groups: frozenset[str]) -> Profile:
+    def _lets_in(self, binding: Binding, who: Starter) -> bool:
+        if binding.user_id is not None:
+            return who.id == binding.user_id
+        if binding.group is not None:
+            return binding.group in who.groups
+        if binding.role == EVERYONE or (binding.role == ADMIN and who.admin):
+            return True
+        held = self.holders.get(binding.role or "", Holders())
+        return who.id in held.users or not held.groups.isdisjoint(who.groups)
+
+    def _named(self, slug: object, who: Starter) -> Offer:
         if slug is None:
-            default = next((profile for profile in self.all() if profile.default), None)
+            default = next((offer for offer in self.offers.values() if offer.profile.default), None)
             if default is None:
-                raise Invalid("No profile was named and none is the default.", self._advice(groups))
+                raise Invalid("No profile was named and none is the default.", self._advice(who))
             return default
         if not isinstance(slug, str):
-            raise Invalid(f"`profile` is a text, not {shown(slug)}.", self._advice(groups))
-        profile = self.find(slug)
-        if profile is None:
-            raise NoSuchProfile(f"There is no profile {shown(slug)}.", self._advice(groups))
-        return profile
+            raise Invalid(f"`profile` is a text, not {shown(slug)}.", self._advice(who))
+        offer = self.offers.get(slug)
+        if offer is None:
+            raise NoSuchProfile(f"There is no profile {shown(slug)}.", self._advice(who))
+        return offer
 
-    def _advice(self, groups: frozenset[str]) -> str:
-        slugs = [profile.slug for profile in self.open_to(groups)]
+    def _advice(self, who: Starter) -> str:
+        slugs = [profile.slug for profile in self.open_to(who)]
         return f"Choose one of: {', '.join(slugs)}." if slugs else "No profile is open to this user."
 
 
-def _words(groups: Iterable[str]) -> str:
-    return ", ".join(sorted(groups)) or "no group"
+def not_yours(offer: Offer) -> NotYours:
+    """Why somebody may not start a profile, and whom to ask."""
+    groups = sorted(binding.group for binding in offer.bindings if binding.group is not None)
+    roles = sorted(binding.role for binding in offer.bindings if binding.role is not None)
+    whom = [f"members of {', '.join(groups)}"] if groups else []
+    whom += [f"holders of the role {', '.join(roles)}"] if roles else []
+    return NotYours(
+        f"The profile {shown(offer.slug)} may be started by {' and by '.join(whom) or 'nobody'}"
+        f"{' only' if whom else ''}.",
+        "Ask an administrator to add you to one of these groups."
+        if groups
+        else "Ask an administrator to open it to you.",
+    )
+
+
+def fixed(options: Mapping[str, Any], ways: Iterable[Binding]) -> dict[str, Any]:
+    """The options with those that the way in fixes; a way that fixes nothing is taken first."""
+    ways = sorted(ways, key=lambda way: bool(way.options))
+    for way in ways:
+        pins = way.options or {}
+        if all(options.get(name, value) == value for name, value in pins.items()):
+            return {**options, **pins}
+    name, value = next(
+        (name, value) for name, value in (ways[0].options or {}).items() if options.get(name, value) != value
+    )
+    raise BadOption(
+        f"The option {name} cannot be {shown(options[name])} for this user.", f"It is fixed to {value}."
+    )
+
+
+def narrowed(profile: Profile, ways: Collection[Binding]) -> Profile:
+    """The profile as somebody is shown it who comes in these ways: what all of them fix is no choice."""
+    pins = [way.options or {} for way in ways]
+    common = [name for name in profile.options if all(name in one for one in pins)]
+    if not common:
+        return profile
+    options = dict(profile.options)
+    for name in common:
+        values = tuple(dict.fromkeys(one[name] for one in pins))
+        update: dict[str, Any] = {"default": values[0]}
+        if options[name].type != "boolean":
+            update["choices"] = values
+        options[name] = options[name].model_copy(update=update)
+    return profile.model_copy(update={"options": options})
+
+
+def with_groups(offer: Offer) -> Offer:
+    """The offer whose profile names the groups that its bindings open it to."""
+    everyone = any(binding.role == EVERYONE for binding in offer.bindings)
+    groups = tuple(binding.group for binding in offer.bindings if binding.group is not None)
+    profile = offer.profile.model_copy(update={"groups": "everyone" if everyone else groups})
+    return replace(offer, profile=profile)
 
 
 def check_options(profile: Profile, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from apphub.kit import clock
 from apphub.people import People
 from apphub.people import store as people_store
 from apphub.people.model import Declared, Person, Source, UserExists, parse_user_name
-from apphub.profiles import Catalogue
+from apphub.profiles import Profiles
 from apphub.servers import store
 from apphub.servers.model import (
     AlreadyRunning,
@@ -56,7 +56,7 @@ class Servers:
 
     db: Database
     people: People
-    catalogue: Catalogue
+    profiles: Profiles
     limits: Limits
 
     async def create(self, by: By, key: ServerKey, ask: Ask) -> Server:
@@ -93,7 +93,7 @@ class Servers:
                 state = "already running" if server.ready else "pending stop"
                 raise AlreadyRunning(f"{_spoken(key)} is {state}")
             sent = ask.options if ask.options is not None else (server.options if server else None)
-            choice = self.catalogue.choose(sent or {}, person.groups)
+            choice = (await self.profiles.current(tx)).choose(sent or {}, person)
             await self._room(tx)
             if server is None:
                 server_id = await self._insert(tx, person, key, ask)
