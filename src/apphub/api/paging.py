@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from apphub.api.schema.shapes import Page
 from apphub.errors import Invalid
-from apphub.web.request import HubRequest
+from apphub.web.request import NAMELESS, HubRequest
 from apphub.web.says import Query
 
 #: Asked for in `Accept`.
@@ -59,7 +59,7 @@ def page_json(request: HubRequest, items: Any, offset: int, limit: int, total: i
         ]
         query += [("limit", str(limit)), ("offset", str(after))]
         # On the way the client came: one beside the hub may not reach the public address.
-        path = f"{request.hub.urls.base.rstrip('/')}{request.scope['path']}"
+        path = f"{request.hub.urls.base.rstrip('/')}{request.scope['path'].rstrip(NAMELESS)}"
         following = {
             "offset": after,
             "limit": limit,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import re
 import secrets
 import time
 from typing import Any
@@ -20,6 +21,7 @@ from litestar.types import ASGIApp, HTTPResponseStartEvent, Message, Receive, Sc
 from apphub import JUPYTERHUB_VERSION, __version__
 from apphub.web.body import Body
 from apphub.web.metrics import count_request
+from apphub.web.request import NAMELESS
 
 log = structlog.get_logger("apphub.request")
 
@@ -50,6 +52,8 @@ _API = (
 #: Requests are named by this process and a number.
 _RUN = secrets.token_hex(5)
 _NUMBERS = itertools.count(1)
+#: Paths that name the default server by nothing after their last slash.
+_NAMELESS = re.compile(r"/hub/api/(?:shares|share-codes|(?:users|groups)/[^/]+/shared)/[^/]+/")
 
 
 class Front:
@@ -121,6 +125,8 @@ class Front:
             return f"{path}%00" if path.endswith("/") else path
         if path.endswith("/servers/") and path.startswith("/hub/api/users/"):
             return f"{path.removesuffix('s/')}"  # no name is the default server
+        if _NAMELESS.fullmatch(path):
+            return f"{path}{NAMELESS}"
         if "//" in path or (path.endswith("/") and path not in _SLASHED):
             return "/hub/api/%00" if path.startswith("/hub/api/") else "/%00"
         return path

@@ -16,6 +16,10 @@ from apphub.errors import Invalid, NotFound, Unauthenticated
 if TYPE_CHECKING:
     from apphub.hub import Hub
 
+#: Stands for a last segment that is empty, for routers take `/shares/ada/` for `/shares/ada`. No
+#: request can hold it: it is not a character of addresses.
+NAMELESS = " "
+
 
 class ZeroCharacter(Invalid):
     """A text holds U+0000, which no text of PostgreSQL can hold, nor any argument of a program."""
@@ -89,6 +93,8 @@ class HubRequest(Request[Any, Any, State]):
     def segment(self, name: str) -> str:
         """A part of the path, percent-decoded (once, after matching); raises `NotFound` for what is no text."""
         raw = cast("str", self.path_params[name])
+        if raw == NAMELESS:
+            return ""
         try:
             text = unquote_to_bytes(raw.encode("latin-1")).decode()
         except UnicodeError:
