@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import structlog
 from litestar import Litestar, Response
 from litestar.datastructures import State
 from litestar.enums import MediaType
 from litestar.types import ASGIApp
 
+from apphub.api.openapi import document
+from apphub.api.reference_page import reference as reference_of
 from apphub.api.routes import ROUTES as API
 from apphub.errors import HubError
 from apphub.gate.routes import ROUTES as GATE
@@ -24,10 +28,13 @@ from apphub.web.request import HubRequest
 log = structlog.get_logger(__name__)
 
 
+ROUTES = [*API, *PAGES, *GATE, metrics]
+
+
 def build_app(hub: Hub) -> Litestar:
     """All doors of a hub."""
     app = Litestar(
-        route_handlers=[*API, *PAGES, *GATE, metrics],
+        route_handlers=ROUTES,
         request_class=HubRequest,
         exception_handlers={Exception: render_error},  # type: ignore[dict-item]
         openapi_config=None,
@@ -37,7 +44,18 @@ def build_app(hub: Hub) -> Litestar:
         state=State({"hub": hub}),
     )
     keep_methods(app)
+    app.state.document = document(app, hub.urls.base)
     return app
+
+
+def described() -> dict[str, Any]:
+    """The document of the API, without a hub."""
+    return document(Litestar(ROUTES, request_class=HubRequest, openapi_config=None), "/")
+
+
+def reference() -> str:
+    """The reference of the API, as Markdown."""
+    return reference_of(described())
 
 
 def edge_door(app: ASGIApp, hub: Hub) -> Front:

@@ -215,7 +215,7 @@ def _schemes(base: str) -> Mapping[str, Schema]:
 )
 async def openapi(request: HubRequest) -> Response[bytes]:
     """This document."""
-    return answer(document(request.app, request.hub.urls.base))
+    return answer(request.document)
 
 
 ROUTES = [openapi]

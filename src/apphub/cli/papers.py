@@ -1,8 +1,9 @@
-"""Commands that print what is made from the settings' model: `schema`, and the reference."""
+"""Commands that print what is made from the code: the `schema` of settings, and the references."""
 
 from __future__ import annotations
 
 import json
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,8 +15,13 @@ def schema() -> None:
     typer.echo(json.dumps(made(), indent=2, ensure_ascii=False))
 
 
-def reference() -> None:
-    """Print the reference of all settings, as kept in docs/reference/settings.md."""
-    from apphub.settings import reference as made
+def reference(
+    what: Annotated[Literal["settings", "api"], typer.Argument(help="Which of the two.")] = "settings",
+) -> None:
+    """Print a reference, as kept in docs/reference: of all settings, or of the API."""
+    if what == "settings":
+        from apphub.settings import reference as made
+    else:
+        from apphub.app import reference as made
 
     typer.echo(made(), nl=False)

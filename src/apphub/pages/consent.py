@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import NotRequired, TypedDict
 from urllib.parse import urlsplit
 
 from authlib.common.urls import add_params_to_uri
@@ -15,25 +16,30 @@ from apphub.pages.contexts import Consent, ScopeLine
 from apphub.pages.forms import Form
 from apphub.web.needs import public
 from apphub.web.request import HubRequest
-from apphub.web.says import HTML, Query, says
+from apphub.web.says import FORM, HTML, Query, says
 
 _PATH = "/hub/api/oauth2/authorize"
 _WHY = "who is not signed in is sent to do so; the rest is checked for the app asked for"
-_SAYS = says(
-    {200: HTML, 302: None, 400: HTML, 403: HTML, 413: HTML},
-    query=[
-        Query("client_id", str, "The app."),
-        Query("redirect_uri", str, "An address of the app; its only one, when nothing is said."),
-        Query("response_type", str, "`code`: a code, which the app trades for a token."),
-        Query("scope", str, "What the app asks for, separated by spaces."),
-        Query("state", str, "Handed back to the app as it is."),
-        Query("code_challenge", str, "Binds the code to who asked (RFC 7636)."),
-        Query("code_challenge_method", str, "How the challenge was made: `S256`."),
-    ],
+_ANSWERS = {200: HTML, 302: None, 400: HTML, 403: HTML, 413: HTML}
+_QUERY = (
+    Query("client_id", str, "The app."),
+    Query("redirect_uri", str, "An address of the app; its only one, when nothing is said."),
+    Query("response_type", str, "`code`: a code, which the app trades for a token."),
+    Query("scope", str, "What the app asks for, separated by spaces."),
+    Query("state", str, "Handed back to the app as it is."),
+    Query("code_challenge", str, "Binds the code to who asked (RFC 7636)."),
+    Query("code_challenge_method", str, "How the challenge was made: `S256`."),
 )
 
 
-@get(_PATH, guards=[public(_WHY)], opt=_SAYS)
+class Allow(TypedDict):
+    """The form of the consent page."""
+
+    scopes: NotRequired[list[str]]
+    _xsrf: str
+
+
+@get(_PATH, guards=[public(_WHY)], opt=says(_ANSWERS, query=_QUERY))
 async def authorize(request: HubRequest) -> Response[bytes]:
     """Send the visitor back with a code, asking first where that must be."""
     try:
@@ -47,7 +53,7 @@ async def authorize(request: HubRequest) -> Response[bytes]:
     return show(request, consent_page(request, authorization), form_to=origin)
 
 
-@post(_PATH, guards=[public(_WHY)], opt=_SAYS)
+@post(_PATH, guards=[public(_WHY)], opt=says(_ANSWERS, takes=Allow, media=FORM, query=_QUERY))
 async def allow(request: HubRequest) -> Response[bytes]:
     """The visitor allows it."""
     form = await Form.of(request)

@@ -16,6 +16,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar
 
+from apphub.web.apidoc import Book
+
 
 class State(StrEnum):
     """What a person is told about a server."""
@@ -325,6 +327,14 @@ class Admin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApiDocs:
+    """The API to read."""
+
+    template: ClassVar[str] = "api_docs.html"
+    book: Book
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Error:
     """Something went wrong."""
 
@@ -339,4 +349,6 @@ class Error:
     sign_in: bool = False
 
 
-Page = SignIn | Home | Spawn | SpawnPending | Stopped | Tokens | Consent | AcceptShare | Admin | Error
+Page = (
+    SignIn | Home | Spawn | SpawnPending | Stopped | Tokens | Consent | AcceptShare | Admin | ApiDocs | Error
+)

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from litestar.handlers import HTTPRouteHandler
 
-from apphub.pages import accept, admin, consent, home, pending, signin, spawn, static, tokens, userpath
+from apphub.pages import (
+    accept,
+    admin,
+    api_docs,
+    consent,
+    home,
+    pending,
+    signin,
+    spawn,
+    static,
+    tokens,
+    userpath,
+)
 
 ROUTES: list[HTTPRouteHandler] = [
     *home.ROUTES,
@@ -17,4 +29,5 @@ ROUTES: list[HTTPRouteHandler] = [
     *admin.ROUTES,
     *userpath.ROUTES,
     *static.ROUTES,
+    *api_docs.ROUTES,
 ]

@@ -37,6 +37,11 @@ class HubRequest(Request[Any, Any, State]):
         return cast("Hub", self.app.state.hub)
 
     @property
+    def document(self) -> dict[str, Any]:
+        """The document of the API (OpenAPI 3.1)."""
+        return cast("dict[str, Any]", self.app.state.document)
+
+    @property
     def caller(self) -> Actor | None:
         """Who asks, if anybody known."""
         return cast("Actor | None", cast("dict[str, Any]", self.scope).get("apphub.actor"))

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from apphub.pages import contexts as c
+from apphub.web.apidoc import Answer, Book, Field, Operation, Section, Shape
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
@@ -140,6 +141,32 @@ PAGES: tuple[c.Page, ...] = (
     ),
     c.Admin(search="nobody"),
     c.Admin(),
+    c.ApiDocs(
+        book=Book(
+            "The API.",
+            (
+                Section(
+                    "users",
+                    "Users.",
+                    (
+                        Operation(
+                            method="GET",
+                            path="/hub/api/users",
+                            about="List users.",
+                            needs="list:users",
+                            query=(Field("limit", "whole number", "How many."),),
+                            body="CreateUser",
+                            answers=(Answer(200, "OK", "list of User"), Answer(204, "No content")),
+                        ),
+                    ),
+                ),
+            ),
+            (
+                Shape("User", "A user.", (Field("name", "text", "Who.", True),), '"a" or "b"'),
+                Shape("X", "", ()),
+            ),
+        )
+    ),
     c.Error(status=404, title="Gone", message="Nothing here.", advice="Look elsewhere.", request_id="r1"),
     c.Error(status=500, request_id="r1"),
     c.Error(status=418),
