@@ -1,0 +1,93 @@
+"""What the hub answers is what the document of its API says.
+
+The recorded suite asks, through a recorder; whatever it does not ask is asked here. Every
+operation of the document is asked for at least once.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from recording import Contract, Exchange, recorded
+
+from hubs import PASSWORD, TRIAL, RunningHub
+
+SUITE = Path(__file__).parent / "conformance" / "conformance.py"
+
+
+@pytest.fixture(scope="module")
+def suite_exchanges() -> Iterator[tuple[Contract, list[Exchange]]]:
+    with (
+        RunningHub(
+            command=["tests/wire/run_hub.sh"],
+            environment={"CONF_PORT": "{port}", "CONF_STATE": "{folder}"},
+        ) as hub,
+        recorded(hub.origin) as (address, exchanges),
+    ):
+        told = subprocess.run(
+            [sys.executable, str(SUITE), "check", "--skip-quirks", "--base-url", address],
+            capture_output=True,
+            text=True,
+            timeout=280,
+            check=False,
+        )
+        with hub.client() as client:
+            document = client.get("hub/api/openapi.json").json()
+        assert " passed, " in told.stdout, told.stderr[-4000:]  # whether all of it is another test's matter
+        yield Contract(document), exchanges
+
+
+def test_whatever_the_recorded_suite_provokes_is_in_the_document(
+    suite_exchanges: tuple[Contract, list[Exchange]],
+) -> None:
+    contract, exchanges = suite_exchanges
+    assert len(exchanges) > 1500
+    breaches = [breach for one in exchanges if (breach := contract.breach(one))]
+    assert breaches == []
+
+
+#: What the suite does not bring to succeed, or not through the recorder.
+LEFT = {
+    ("GET", "/api/openapi.json"),
+    ("GET", "/api/profiles"),
+    ("GET", "/api/authorizations/token"),
+    ("HEAD", "/api/health"),
+    ("PUT", "/api/users/{user}/server"),
+    ("PATCH", "/api/users/{user}/server"),
+    ("POST", "/api/users/{user}/admin-access"),
+    ("POST", "/api/shutdown"),
+}
+
+
+def test_the_recorded_suite_asks_for_nearly_every_operation(
+    suite_exchanges: tuple[Contract, list[Exchange]],
+) -> None:
+    contract, exchanges = suite_exchanges
+    asked = {contract.operation(one) for one in exchanges if one.status < 400}
+    assert {(method.upper(), path) for path, method in contract.paths() - asked} == LEFT
+
+
+def test_the_rest_of_the_operations_answer_as_in_the_document() -> None:
+    proof = {"username": "ada", "password": PASSWORD}
+    with RunningHub(TRIAL) as hub, recorded(hub.origin) as (address, exchanges):
+        admin = {"authorization": f"token {hub.token}"}
+        with httpx.Client(base_url=f"{address}/hub", timeout=60, trust_env=False) as client:
+            contract = Contract(client.get("/api/openapi.json").json())
+            assert client.request("GET", "/api/authorizations/token", json=proof).status_code == 200
+            assert client.head("/api/health").status_code == 200
+            assert client.get("/api/profiles", headers=admin).status_code == 200
+            assert client.get("/api/profiles?user=nobody", headers=admin).status_code == 404
+            own = "/api/users/ada/server"
+            assert client.put(own, headers=admin).status_code in (400, 409)
+            changed = client.patch(own, headers=admin, json={"user_options": {}})
+            assert changed.status_code in (200, 404)
+            assert client.post("/api/users/ada/admin-access", headers=admin).status_code == 403
+            assert client.post("/api/shutdown", headers=admin, json={"servers": True}).status_code == 202
+    asked = {contract.operation(one) for one in exchanges}
+    assert {(path, method.lower()) for method, path in LEFT} <= asked
+    assert [breach for one in exchanges if (breach := contract.breach(one))] == []
