@@ -31,7 +31,7 @@ class Passwords:
             return False
         loop = asyncio.get_running_loop()
         right = await loop.run_in_executor(self._pool, self._verify, hashed or self._nobody, password)
-        return right and hashed is not None
+        return right and bool(hashed)
 
     def _verify(self, hashed: str, password: str) -> bool:
         try:
