@@ -122,7 +122,8 @@ class _Reading:
             profile[key] = _text(definition.pop(key, ""))
         # Braces mean something in ours and nothing in theirs.
         address = _text(given.pop("default_url", ""))
-        profile["default_url"] = address.replace("{", "{{").replace("}", "}}").lstrip("/")
+        address = address.replace("{", "{{").replace("}", "}}")
+        profile["default_url"] = address if address.startswith("/") or not address else f"/{address}"
         profile |= {
             ours: _amount(override.pop(theirs)) for theirs, ours in _LIMITS.items() if theirs in override
         }

@@ -22,14 +22,19 @@ from apphub.db.changes import DUE, RIGHTS, server_topic
 from apphub.kit import clock
 from apphub.kit.secrets import Keys
 from apphub.oauth import store as oauth_store
+from apphub.profiles import store as profiles_store
 from apphub.reconcile import store
 from apphub.reconcile.ports import Ports
 from apphub.reconcile.probe import answers
 from apphub.reconcile.routes import Publisher
 from apphub.runtimes.base import AddressTaken, LaunchFailed, Life, Runtime, Sight
+from apphub.runtimes.setup import Setup
 from apphub.servers import store as servers_store
 from apphub.servers.launch import Surroundings, client_id, launch_spec
 from apphub.servers.model import LIVE, Phase, Server
+from apphub.servers.setup import CannotSetUp, setup_of
+from apphub.settings import SettingsError
+from apphub.settings.definition import profile_of
 
 log = structlog.get_logger(__name__)
 
@@ -76,13 +81,13 @@ class Steps:
         if not await self._prepare(server, lease, token):
             return False
         try:
-            spec = launch_spec(server, token, self.around)
+            spec = launch_spec(server, token, self.around, await self._setup(server))
             if spec.run_as is None and spec.env.get("HOME"):
                 await asyncio.to_thread(_make_home, spec.env["HOME"])
             await self.runtime.create(spec)
         except AddressTaken:
             return await self._move(server, lease)
-        except LaunchFailed as error:
+        except (LaunchFailed, CannotSetUp) as error:
             return await self._fail_launch(server, lease, str(error))
         except OSError as error:
             return await self._fail_launch(server, lease, f"The server's folder cannot be made: {error}.")
@@ -142,6 +147,21 @@ class Steps:
             tx.changed(DUE, RIGHTS, server_topic(server.id))
         await self.runtime.forget(server.id)
         return True
+
+    async def _setup(self, server: Server) -> Setup | None:
+        """What the profile's version, as it was when the start was asked for, wants set up."""
+        plan = server.plan
+        if plan is None or not plan.set_up:
+            return None
+        async with self.db.read() as tx:
+            definition = await profiles_store.find_definition(tx, plan.profile_id, plan.profile_version)
+        if definition is None:
+            raise LaunchFailed(f"Version {plan.profile_version} of the profile {plan.profile} is gone.")
+        try:
+            container = profile_of(plan.profile, definition).container
+        except SettingsError as error:
+            raise LaunchFailed(f"The profile {plan.profile} means nothing to this release: {error}") from None
+        return setup_of(container, server.key) if container is not None else None
 
     async def _prepare(self, server: Server, lease: str, token: str) -> bool:
         async with self.db.write() as tx:

@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 
 from apphub.errors import HubError
 from apphub.kit.addresses import Address
+from apphub.runtimes.setup import Setup
 
 
 class Ref(NamedTuple):
@@ -43,6 +44,8 @@ class LaunchSpec:
     cwd: str | None = None
     memory_bytes: int | None = None
     cpus: float | None = None
+    #: What has to be there before it begins.
+    setup: Setup | None = field(default=None, repr=False)
 
 
 class Life(StrEnum):

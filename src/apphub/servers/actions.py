@@ -17,16 +17,16 @@ from apphub.audit import By, insert_entry
 from apphub.db import Database, Tx
 from apphub.db.changes import DUE, RIGHTS, server_topic
 from apphub.db.lock import ACTIVE_SERVERS, take_turns
-from apphub.errors import Conflict, Invalid
+from apphub.errors import Conflict, Invalid, shown
 from apphub.kit import clock
 from apphub.people import People
 from apphub.people import store as people_store
 from apphub.people.model import Declared, Person, Source, UserExists, parse_user_name
 from apphub.profiles import Profiles
+from apphub.profiles.model import NoSuchProfile
 from apphub.servers import store
+from apphub.servers.checks import Refusal, Room, check_idle, check_names, check_room, check_runtime, refusals
 from apphub.servers.model import (
-    AlreadyRunning,
-    HubFull,
     NoSuchServer,
     Phase,
     Plan,
@@ -34,7 +34,6 @@ from apphub.servers.model import (
     Server,
     ServerExists,
     ServerKey,
-    TooManyServers,
     Wanted,
     parse_display_name,
     parse_server_name,
@@ -89,11 +88,10 @@ class Servers:
             server = await store.find_server(tx, key)
             if server is not None and server.pending == "spawn":
                 return server
-            if server is not None and server.active:
-                state = "already running" if server.ready else "pending stop"
-                raise AlreadyRunning(f"{_spoken(key)} is {state}")
+            check_idle(server, key)
             sent = ask.options if ask.options is not None else (server.options if server else None)
             choice = (await self.profiles.current(tx)).choose(sent or {}, person)
+            check_runtime(choice, key)
             await self._room(tx)
             if server is None:
                 server_id = await self._insert(tx, person, key, ask)
@@ -102,7 +100,7 @@ class Servers:
                 if ask.display_name is not None:
                     name = parse_display_name(ask.display_name)
                     await store.update_server(tx, server_id, display_name=name)
-            plan = Plan.of(choice.profile, choice.options)
+            plan = Plan.of(choice.profile, choice.options, choice.offer.id, choice.offer.version)
             attempt = await store.request_start(
                 tx, server_id, plan=plan, options=None if sent is None else dict(sent), now=now
             )
@@ -116,6 +114,21 @@ class Servers:
             started = await store.find_server_by_id(tx, server_id)
         assert started is not None
         return started
+
+    async def would_start(self, key: ServerKey, slug: str, options: Mapping[str, Any]) -> list[Refusal]:
+        """What stands in the way of starting this profile now, without starting it: a dry run.
+
+        Raises `NoSuchUser` and `NoSuchProfile`.
+        """
+        async with self.db.read() as tx:
+            person = await people_store.get_person(tx, key.user)
+            catalogue = await self.profiles.current(tx)
+            offer = catalogue.offers.get(slug)
+            if offer is None:
+                raise NoSuchProfile(f"There is no profile {shown(slug)}.")
+            server = await store.find_server(tx, key)
+            room = Room(await store.count_active(tx), await store.count_named(tx, person.id))
+        return list(refusals(catalogue, offer, options, person, server, key, room, self.limits))
 
     async def stop(self, by: By, key: ServerKey, *, remove: bool = False) -> Server | None:
         """Ask for a server to stop, and with `remove` to be forgotten; None when there is nothing left to do."""
@@ -278,12 +291,8 @@ class Servers:
     async def _insert(self, tx: Tx, person: Person, key: ServerKey, ask: Ask) -> int:
         if key.name:
             parse_server_name(key.name)
-            limit = self.limits.named_servers_per_user
-            if limit and await store.count_named(tx, person.id) >= limit:
-                raise TooManyServers(
-                    f"User {person.name} already has the maximum of {limit} named servers.",
-                    "One must be deleted before a new server can be created.",
-                )
+            if self.limits.named_servers_per_user:
+                check_names(await store.count_named(tx, person.id), self.limits, person.name)
         return await store.insert_server(
             tx,
             person.id,
@@ -313,11 +322,10 @@ class Servers:
         return values
 
     async def _room(self, tx: Tx) -> None:
-        if not (limit := self.limits.active_servers):
+        if not self.limits.active_servers:
             return
         await take_turns(tx, ACTIVE_SERVERS)
-        if await store.count_active(tx) >= limit:
-            raise HubFull(limit)
+        check_room(await store.count_active(tx), self.limits)
 
 
 def _gone(server: Server | None) -> bool:

@@ -20,6 +20,7 @@ import msgspec
 
 from apphub.kit.urls import Urls, segment
 from apphub.runtimes.base import LaunchFailed, LaunchSpec, Ref
+from apphub.runtimes.setup import Setup
 from apphub.servers.model import Plan, Server, ServerKey
 
 _HOLE = re.compile(r"\{\{|\}\}|\{(option:)?([A-Za-z0-9_.-]+)\}")
@@ -52,7 +53,7 @@ def client_id(key: ServerKey) -> str:
     return f"jupyterhub-user-{user}-{quote(key.name, safe='')}" if key.name else f"jupyterhub-user-{user}"
 
 
-def launch_spec(server: Server, token: str, around: Surroundings) -> LaunchSpec:
+def launch_spec(server: Server, token: str, around: Surroundings, setup: Setup | None = None) -> LaunchSpec:
     """Everything needed to start the newest attempt. Raises `LaunchFailed` for a plan that cannot be filled in."""
     plan = server.plan
     if plan is None or server.address is None:
@@ -70,15 +71,20 @@ def launch_spec(server: Server, token: str, around: Surroundings) -> LaunchSpec:
     if plan.environment_path:
         env["PATH"] = f"{plan.environment_path}/bin{os.pathsep}{env.get('PATH', os.defpath)}"
         env["VIRTUAL_ENV"] = plan.environment_path
+    cwd = filled(plan.working_dir, holes, plan.options)
+    if setup is not None:
+        # A folder of the container may be somewhere else here, which the runtime knows.
+        setup, cwd = msgspec.structs.replace(setup, cwd=cwd), ""
     return LaunchSpec(
         ref=Ref(server.id, server.attempt),
         command=_command(plan, holes, root=around.root and not around.system_users),
         env=env,
         address=server.address,
         run_as=server.key.user if around.system_users else None,
-        cwd=filled(plan.working_dir, holes, plan.options) or (str(home) if home else None),
+        cwd=cwd or (str(home) if home else None),
         memory_bytes=plan.memory_limit,
         cpus=plan.cpu_limit,
+        setup=setup,
     )
 
 

@@ -82,9 +82,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     strip_prefix: bool = False
     user_header: str = ""
     groups_header: str = ""
+    #: Which version of which profile it is, and whether that says what to set up.
+    profile_id: int = 0
+    profile_version: int = 0
+    set_up: bool = False
 
     @classmethod
-    def of(cls, profile: Profile, options: Mapping[str, Any]) -> Plan:
+    def of(cls, profile: Profile, options: Mapping[str, Any], profile_id: int = 0, version: int = 0) -> Plan:
         """The plan for one start of a profile."""
         timeout = profile.start_timeout
         return cls(
@@ -108,6 +112,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             strip_prefix=profile.strip_prefix,
             user_header=profile.identity_headers.user or "",
             groups_header=profile.identity_headers.groups or "",
+            profile_id=profile_id,
+            profile_version=version,
+            set_up=profile.container is not None,
         )
 
 

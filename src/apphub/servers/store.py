@@ -64,6 +64,8 @@ _START = (
         wanted=Wanted.RUNNING,
         attempt=c.attempt + 1,
         spec=sa.bindparam("plan", type_=Json),
+        profile_id=sa.bindparam("profile"),
+        ends=None,
         options=sa.bindparam("sent", type_=Json),
         requested=sa.bindparam("now"),
         last_activity=sa.bindparam("now"),
@@ -217,6 +219,7 @@ async def request_start(
 ) -> int:
     """Ask for the next attempt; its number."""
     values = {"server": server_id, "plan": msgspec.to_builtins(plan), "sent": options, "now": now}
+    values["profile"] = plan.profile_id or None
     return int((await tx.execute(_START, values)).scalar_one())
 
 

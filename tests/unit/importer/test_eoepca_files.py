@@ -36,7 +36,7 @@ def test_profiles_come_with_their_groups_limits_and_first_page() -> None:
     lab, coder, desktop = offered(FILE).profiles
     assert (lab.slug, lab.groups, lab.kind) == ("eoepca_jupyter_lab", ("group-c",), "jupyterhub-singleuser")
     assert (lab.memory_limit, lab.memory_guarantee) == (6 * 2**30, 256 * 2**20)
-    assert (lab.cpu_limit, lab.default_url) == (2, "lab")
+    assert (lab.cpu_limit, lab.default_url) == (2, "/lab")
     assert (coder.groups, coder.command) == (("group-a", "group-b"), ("server", "{port}"))
     assert (desktop.kind, desktop.groups) == ("image", ("group-b",))
 
@@ -51,7 +51,14 @@ def leaves(value: Any) -> list[Any]:
 
 
 def test_every_value_of_the_file_is_somewhere_in_the_profile() -> None:
-    sizes = {"6G": 6 * 2**30, "4G": 4 * 2**30, "256M": 256 * 2**20, 10: "10"}
+    sizes = {
+        "6G": 6 * 2**30,
+        "4G": 4 * 2**30,
+        "256M": 256 * 2**20,
+        10: "10",
+        "lab": "/lab",
+        "desktop": "/desktop",
+    }
     for given, profile in zip(
         yaml.safe_load(FILE.read_text())["profiles"], offered(FILE).profiles, strict=True
     ):

@@ -21,13 +21,16 @@ import os
 import pwd
 import shutil
 import signal
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
+import msgspec
+
 from apphub.runtimes.base import LaunchSpec, Life, Ref, Sight
-from apphub.runtimes.process import logfiles, procfs, records
+from apphub.runtimes.process import logfiles, prelude, procfs, records
 from apphub.runtimes.process.helper import Helper
 from apphub.runtimes.process.link import Message
 from apphub.runtimes.process.living import ABSENT, Living, Running, lives, parse_ref, sight_of
@@ -180,10 +183,15 @@ def _acceptable(uid: int | None, run_as: str | None) -> bool:
 
 
 def _order(spec: LaunchSpec, places: Places) -> dict[str, Any]:
+    command, env = list(spec.command), dict(spec.env)
+    if spec.setup is not None:
+        order = {"ref": str(spec.ref), "command": command, **msgspec.to_builtins(spec.setup)}
+        env |= prelude.encode(order)
+        command = [sys.executable, "-I", "-S", prelude.__file__]
     return {
         "ref": str(spec.ref),
-        "command": list(spec.command),
-        "env": dict(spec.env),
+        "command": command,
+        "env": env,
         "ip": spec.address.ip if spec.address else "",
         "port": spec.address.port if spec.address else 0,
         "run_as": spec.run_as,
