@@ -100,10 +100,17 @@ def signed_out(request: HubRequest, response: Response[bytes]) -> Response[bytes
 
 
 def _xsrf(request: HubRequest, session: str) -> tuple[str, bool]:
-    """The value for forms, and whether the browser must be told of it."""
+    """The value for forms, and whether the browser must be told of it.
+
+    Where nobody looked who asks (an address without a route, such as the /favicon.ico that browsers
+    ask for beside every app) it is left alone: a value for nobody would spoil the forms of all pages
+    that somebody has open.
+    """
     value = request.cookies.get(xsrf.COOKIE)
     if value and xsrf.fits(request.hub.keys, session, value):
         return value, False
+    if "apphub.actor" not in request.scope:
+        return "", False
     return xsrf.mint(request.hub.keys, session), True
 
 

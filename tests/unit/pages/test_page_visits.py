@@ -75,6 +75,15 @@ async def test_error_pages_show_who_is_signed_in_and_the_number_of_the_request(s
             assert "Sign out" in page.text
 
 
+async def test_what_a_browser_asks_for_by_itself_spoils_no_form_of_an_open_page(site: Site) -> None:
+    async with site.visit("ada") as browser:
+        for path in ("/favicon.ico", "/apps/favicon.ico", "/apps/hub/spawn/a/b/c", "/apps/hub/static/x.map"):
+            missing = await browser.get(path)
+            assert missing.status_code == 404, path
+            assert "set-cookie" not in missing.headers, path
+        assert (await send(browser, "/apps/hub/stop/ada")).status_code == 302
+
+
 async def test_handlers_speak_the_language_of_the_browser(site: Site) -> None:
     async with site.visit("ada", language="it-IT,it;q=0.9") as browser:
         assert "Non c’è nulla a questo indirizzo." in (await browser.get("/apps/hub/nothing")).text
