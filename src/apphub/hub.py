@@ -167,6 +167,7 @@ async def open_hub(
             loops = [
                 group.create_task(_forever(loop, name), name=name)
                 for name, loop in (
+                    ("changes", db.hear),
                     ("publisher", publisher.run),
                     ("reconciler", reconciler.run),
                     ("services", keeper.run),

@@ -45,6 +45,10 @@ class Changes:
             for event in self._listeners.get(topic, ()):
                 event.set()
 
+    def tell_all(self) -> None:
+        """Wake everybody: news may have been missed."""
+        self.tell([RIGHTS, *self._listeners])
+
     @contextmanager
     def listen(self, *topics: str) -> Iterator[asyncio.Event]:
         """An event that is set whenever one of the topics changes; the listener clears it."""

@@ -10,17 +10,16 @@ PostgreSQL, in every replica) hear of it after the commit.
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from apphub.db.changes import Changes
-from apphub.errors import Conflict, HubError, Invalid
+from apphub.errors import HubError
 
 
 class DatabaseUnusable(HubError):
@@ -64,69 +63,13 @@ class Database(ABC):
     def write(self) -> AbstractAsyncContextManager[Tx]:
         """One transaction: committed when the block ends, undone when it raises."""
 
+    async def hear(self) -> None:
+        """Listen to what other replicas change, until cancelled; nothing to do where there are none."""
+        await asyncio.Event().wait()
+
     @abstractmethod
     async def close(self) -> None:
         """Let go of all connections."""
-
-
-class _PostgresTx(Tx):
-    dialect = "postgresql"
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        super().__init__()
-        self._connection = connection
-
-    async def execute(
-        self, statement: sa.Executable, parameters: Any = None
-    ) -> sa.CursorResult[*tuple[Any, ...]]:
-        try:
-            return await self._connection.execute(statement, parameters)
-        except sa.exc.DBAPIError as error:
-            raise _told(error) from error
-
-
-def _told(error: sa.exc.DBAPIError) -> Exception:
-    """What people can cause here and cannot on SQLite, as the error it is (PostgreSQL's manual, appendix A)."""
-    match getattr(error.orig, "sqlstate", None):
-        case "22021" | "22P05":
-            return Invalid("A text holds a character that cannot be kept (NUL).")
-        case "23505" | "40001" | "40P01":
-            return Conflict("Somebody else changed the same thing at the same moment.", "Try again.")
-        case _:
-            return error
-
-
-class PostgresDatabase(Database):
-    """PostgreSQL by asyncpg; reads in autocommit, writes in transactions."""
-
-    exclusive = False
-
-    def __init__(self, engine: AsyncEngine) -> None:
-        super().__init__()
-        self._engine = engine
-        self._reads = engine.execution_options(isolation_level="AUTOCOMMIT")
-
-    @asynccontextmanager
-    async def read(self) -> AsyncGenerator[Tx]:
-        async with self._reads.connect() as connection:
-            yield _PostgresTx(connection)
-
-    @asynccontextmanager
-    async def write(self) -> AsyncGenerator[Tx]:
-        committing: list[str] = []
-        try:
-            async with self._engine.begin() as connection:
-                tx = _PostgresTx(connection)
-                yield tx
-                for topic in tx.topics:
-                    await tx.execute(sa.select(sa.func.pg_notify("apphub", topic)))
-                committing = tx.topics
-        finally:
-            # Told also when the caller gives up during the commit, which may have succeeded.
-            self.changes.tell(committing)
-
-    async def close(self) -> None:
-        await self._engine.dispose()
 
 
 def encode_json(value: Any) -> str:

@@ -8,8 +8,9 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from apphub.db.engine import Database, DatabaseUnusable, PostgresDatabase, encode_json
+from apphub.db.engine import Database, DatabaseUnusable, encode_json
 from apphub.db.migrate import upgrade
+from apphub.db.postgres import PostgresDatabase
 from apphub.db.sqlite import SqliteDatabase
 
 

@@ -1,0 +1,68 @@
+"""Replicas on one PostgreSQL hear of each other's changes, and refuse at once what another has revoked."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from apphub.access.actions import Access
+from apphub.audit import By
+from apphub.db import Database, open_database
+from apphub.db.changes import DUE, RIGHTS
+from fakes.people import Town
+
+
+@asynccontextmanager
+async def replica(url: str, folder: Path) -> AsyncGenerator[Database]:
+    """A replica that listens."""
+    db = await open_database(url, folder)
+    with db.changes.listen(RIGHTS) as news:
+        listening = asyncio.create_task(db.hear())
+        await asyncio.wait_for(news.wait(), 10)  # told once, when it begins to listen
+    try:
+        yield db
+    finally:
+        listening.cancel()
+        await asyncio.wait([listening])
+        await db.close()
+
+
+async def _undone(db: Database) -> None:
+    async with db.write() as tx:
+        tx.changed(DUE)
+        raise RuntimeError("undone")
+
+
+async def test_a_change_wakes_other_replicas_once_it_is_committed(postgres_url: str, tmp_path: Path) -> None:
+    async with replica(postgres_url, tmp_path) as one, replica(postgres_url, tmp_path) as other:
+        with other.changes.listen(DUE) as news:
+            with pytest.raises(RuntimeError, match="undone"):
+                await _undone(one)
+            await asyncio.sleep(0.3)
+            assert not news.is_set()
+            async with one.write() as tx:
+                tx.changed(DUE)
+            await asyncio.wait_for(news.wait(), 5)
+
+
+async def test_a_token_revoked_by_one_replica_is_refused_by_another_within_a_second(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    async with replica(postgres_url, tmp_path) as one, replica(postgres_url, tmp_path) as other:
+        town = await Town.of(one)
+        await town.add("ada")
+        here, there = Access(one), Access(other)
+        ada = await here.owner("ada")
+        assert ada is not None
+        token, secret = await here.create_token(ada, By("test"), "ada", scopes=None, note="", life=None)
+        assert await there.by_token(secret) is not None
+        await here.revoke_token(By("test"), "ada", token.wire_id)
+        began = time.monotonic()
+        while await there.by_token(secret) is not None:
+            assert time.monotonic() - began < 1
+            await asyncio.sleep(0.01)
