@@ -41,5 +41,5 @@ YAML
 if [ -n "$BENCH_DB_URL" ]; then
     printf 'database: "%s"\n' "$BENCH_DB_URL" >>"$BENCH_STATE/apphub.yaml"
 fi
-exec "$APPHUB_VENV/bin/apphub" serve --config "$BENCH_STATE/apphub.yaml" \
+exec env -u APPHUB_VENV "$APPHUB_VENV/bin/apphub" serve --config "$BENCH_STATE/apphub.yaml" \
     --data-dir "$BENCH_STATE/data" --bind "127.0.0.1:$BENCH_PORT"
