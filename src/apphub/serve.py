@@ -25,6 +25,7 @@ from granian.server.embed import Server as WebServer
 
 from apphub import __version__
 from apphub.app import build_app, edge_door, server_door
+from apphub.declared.reload import Reader
 from apphub.errors import HubError, Unavailable
 from apphub.folder import Sockets, lock, open_folder, sockets_of
 from apphub.hub import Hub, open_hub
@@ -46,20 +47,23 @@ Part = Literal["all", "hub", "proxy"]
 DRAIN = 5.0
 
 
-def run(settings: Settings, part: Part) -> int:
-    """Serve until told to stop; the exit status. Raises `HubError` in words for what makes that impossible."""
+def run(settings: Settings, part: Part, reader: Reader | None = None, file: Path | None = None) -> int:
+    """Serve until told to stop; the exit status. Raises `HubError` in words for what makes that impossible.
+
+    `reader` reads the settings again, for their profiles, when `file` has changed.
+    """
     set_up(settings.log_level, settings.log_format)
     os.umask(0o077)  # whatever we make is ours alone: sockets, database, logs
     folder = open_folder(settings.data_dir)
     settings = settings.model_copy(update={"data_dir": folder})
     with lock(folder, "proxy" if part == "proxy" else "hub"):
-        again = uvloop.run(_serve(settings, part))
+        again = uvloop.run(_serve(settings, part, reader, file))
     if again:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - it is ourselves
     return 0
 
 
-async def _serve(settings: Settings, part: Part) -> bool:
+async def _serve(settings: Settings, part: Part, reader: Reader | None, file: Path | None) -> bool:
     """Whether to start again in place."""
     stop, again = asyncio.Event(), asyncio.Event()
     _heed_signals(stop, again)
@@ -67,7 +71,7 @@ async def _serve(settings: Settings, part: Part) -> bool:
     try:
         async with AsyncExitStack() as stack:
             if part != "proxy":
-                hub = await stack.enter_async_context(_hub(settings, sockets, stop))
+                hub = await stack.enter_async_context(_hub(settings, sockets, stop, reader, file))
             if part != "hub":
                 await stack.enter_async_context(_edge(settings, sockets, again))
             if part != "proxy":
@@ -103,10 +107,12 @@ async def _edge(settings: Settings, sockets: Sockets, again: asyncio.Event) -> A
 
 
 @asynccontextmanager
-async def _hub(settings: Settings, sockets: Sockets, stop: asyncio.Event) -> AsyncGenerator[Hub]:
+async def _hub(
+    settings: Settings, sockets: Sockets, stop: asyncio.Event, reader: Reader | None, file: Path | None
+) -> AsyncGenerator[Hub]:
     address = _api_address(settings)
     plane = ControlPlane(sockets.control, settings.base_url)
-    async with open_hub(settings, f"http://{address}", plane, stop) as hub:
+    async with open_hub(settings, f"http://{address}", plane, stop, reader, file) as hub:
         app = build_app(hub)
         async with (
             _listening(edge_door(app, hub), uds=sockets.hub),

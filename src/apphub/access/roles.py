@@ -23,6 +23,7 @@ BUILT_IN: dict[str, tuple[str, tuple[str, ...]]] = {
             "read:roles",
             "read:metrics",
             "shares",
+            "admin:profiles",
         ),
     ),
     "server": ("What a server's own token may do.", ("users:activity!user", "access:servers!server")),

@@ -8,13 +8,14 @@ from litestar import Response, get, route
 from litestar.enums import HttpMethod
 
 from apphub import JUPYTERHUB_VERSION, __version__
+from apphub.access.scopes import of_jupyterhub
 from apphub.api.schema.shapes import Asking, Info, ServiceAsking, UserAsking, Version
 from apphub.api.wire import service_json, user_json
 from apphub.people import services as services_store
 from apphub.web.json import answer, empty
 from apphub.web.needs import needs, public, signed_in
 from apphub.web.request import HubRequest
-from apphub.web.says import says
+from apphub.web.says import Query, says
 
 _WHY = "what a hub is, and whether it lives, is no secret"
 
@@ -50,14 +51,21 @@ async def info(request: HubRequest) -> Response[bytes]:
     )
 
 
-@get("/hub/api/user", guards=[signed_in()], opt=says({200: UserAsking | ServiceAsking}))
+@get(
+    "/hub/api/user",
+    guards=[signed_in()],
+    opt=says(
+        {200: UserAsking | ServiceAsking},
+        query=[Query("own_scopes", str, "1: list also scopes that JupyterHub does not have.")],
+    ),
+)
 async def user(request: HubRequest) -> Response[bytes]:
     """Who the caller is, and what the caller may do: what every server asks about every visitor."""
     actor, hub = request.actor, request.hub
     asking: Asking = {
         "token_id": f"a{actor.token_id}" if actor.token_id is not None else None,
         "session_id": actor.session_public_id if actor.token_id is not None else None,
-        "scopes": actor.grants().names(),
+        "scopes": _scopes(request),
     }
     model: UserAsking | ServiceAsking
     if actor.kind == "user":
@@ -67,6 +75,12 @@ async def user(request: HubRequest) -> Response[bytes]:
             service = await services_store.get_service(tx, actor.name)
         model = {**service_json(service, actor), **asking}
     return answer(model)
+
+
+def _scopes(request: HubRequest) -> list[str]:
+    """What the caller may do, in JupyterHub's words; with `?own_scopes=1` also in those of our own."""
+    names = request.actor.grants().names()
+    return names if request.query_params.get("own_scopes") == "1" else of_jupyterhub(names)
 
 
 ROUTES = [version, health, info, user]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from litestar.handlers import HTTPRouteHandler
 
 from apphub.api import (
+    bindings,
     groups,
     oauth,
     openapi,
@@ -16,6 +17,7 @@ from apphub.api import (
     services,
     shares,
     tokens,
+    trials,
     users,
 )
 
@@ -27,6 +29,8 @@ ROUTES: list[HTTPRouteHandler] = [
     *groups.ROUTES,
     *tokens.ROUTES,
     *profiles.ROUTES,
+    *bindings.ROUTES,
+    *trials.ROUTES,
     *services.ROUTES,
     *shares.ROUTES,
     *proxy.ROUTES,

@@ -11,7 +11,7 @@ from apphub.access.actions import owner_actor
 from apphub.access.actor import Actor
 from apphub.access.grants import Grants, Target
 from apphub.access.model import MayNotCreateTokens, Owner, Token
-from apphub.access.scopes import IDENTIFY
+from apphub.access.scopes import IDENTIFY, of_jupyterhub
 from apphub.access.store import find_owner
 from apphub.api.bodies import life, text, texts
 from apphub.api.schema.bodies import CreateToken, TradeToken
@@ -137,7 +137,7 @@ async def _identity(request: HubRequest, found: Actor | None) -> Response[bytes]
 def effective(token: Token, owner: Owner) -> list[str]:
     """What a token can do now: its own scopes, as far as its owner holds them."""
     if "inherit" in token.scopes:
-        return owner.grants.names()
+        return of_jupyterhub(owner.grants.names())
     limit = Grants.of((*token.scopes, *IDENTIFY), user=owner.name, server=token.server)
     mine = owner.grants | Grants.of(IDENTIFY, user=owner.name)
     return mine.meet(limit, user=owner.name, groups=owner.groups).names()

@@ -41,17 +41,24 @@ def proxy(config: Config = None, bind: Bind = None, data_dir: DataDir = None) ->
 
 
 def _run(part: Part, config: Path | None, bind: list[str] | None, data_dir: Path | None) -> int:
-    from apphub.settings import SettingsError, read, require_usable
+    from apphub.importer import collect
+    from apphub.settings import Settings, SettingsError, load, read, require_usable
 
+    file = settings_file(config)
+    overrides, environ = _overrides(bind, data_dir), dict(os.environ)
     try:
-        loaded = read(settings_file(config), os.environ, _overrides(bind, data_dir))
+        loaded = read(file, environ, overrides)
         require_usable(loaded)
+        collect(loaded.settings)
     except SettingsError as error:
         tell(error, prefix="")
         return UNUSABLE
     from apphub.cli.start import start
 
-    return ending(lambda: start(loaded.settings, part))
+    def again() -> Settings:
+        return load(file, environ, overrides)
+
+    return ending(lambda: start(loaded.settings, part, again, file))
 
 
 def _overrides(bind: list[str] | None, data_dir: Path | None) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from apphub.db.changes import PROFILES
 from apphub.errors import Conflict, Invalid, NotFound, shown
 from apphub.kit import clock
 from apphub.people.model import Declared, Source
-from apphub.people.store import get_person
 from apphub.profiles import secret, store
 from apphub.profiles.model import (
     Binding,
@@ -99,10 +98,11 @@ class Profiles:
         offers = (self._offer_of(row, bindings.get(row.id, ())) for row in rows)
         return [offer for offer in offers if offer is not None]
 
-    async def versions(self, slug: str) -> list[store.Version]:
-        """What a profile was and is, newest first; also of one that is withdrawn."""
+    async def versions(self, slug: str) -> tuple[int, list[store.Version]]:
+        """The current number, and what a profile was and is, newest first; also of one that is withdrawn."""
         async with self._db.read() as tx:
-            return await store.list_versions(tx, (await self._row(tx, slug)).id)
+            row = await self._row(tx, slug)
+            return row.version, await store.list_versions(tx, row.id)
 
     async def put(
         self, by: By, slug: str, body: Mapping[str, Any], *, create: bool = False
@@ -187,11 +187,6 @@ class Profiles:
                 raise Declared(f"That {slug} is open to {binding.whom}")
             await self._unbind(tx, by, row, binding)
         await self.refresh()
-
-    async def person_bound(self, name: str) -> int:
-        """The id of a user to bind to; raises `NoSuchUser`."""
-        async with self._db.read() as tx:
-            return (await get_person(tx, name)).id
 
     async def _save(
         self, tx: Tx, by: By, slug: str, row: store.Row | None, definition: Mapping[str, Any]

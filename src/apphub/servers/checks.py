@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from apphub.errors import HubError, Invalid
 from apphub.people.model import Person
@@ -16,6 +16,8 @@ from apphub.profiles.model import Catalogue, Choice, Offer, check_options, fixed
 from apphub.servers.model import AlreadyRunning, HubFull, Server, ServerKey, TooManyServers
 from apphub.servers.setup import setup_of
 from apphub.settings import Limits
+
+Rule = Literal["binding", "options", "runtime", "server", "servers", "hub"]
 
 
 class CannotRun(Invalid):
@@ -26,7 +28,7 @@ class CannotRun(Invalid):
 class Refusal:
     """A rule that is in the way: its name, and what would help."""
 
-    rule: str
+    rule: Rule
     message: str
     advice: str | None
 
@@ -93,7 +95,7 @@ def refusals(
         if not ways:
             raise not_yours(offer)
 
-    rules: list[tuple[str, Callable[[], object]]] = [
+    rules: list[tuple[Rule, Callable[[], object]]] = [
         ("binding", let_in),
         ("options", lambda: check_options(offer.profile, fixed(options, ways) if ways else options)),
         ("runtime", lambda: check_runtime(Choice(offer, options), key)),

@@ -251,33 +251,6 @@ class RouteModel(TypedDict):
     data: RouteData
 
 
-class OptionModel(TypedDict, total=False):
-    """An option of a profile, in the words of JSON Schema."""
-
-    type: str
-    title: str
-    description: str
-    default: Any
-    enum: list[Any]
-    minimum: float
-    maximum: float
-    pattern: str
-
-
-class ProfileModel(TypedDict):
-    """Something that may be started."""
-
-    slug: str
-    display_name: str
-    description: str
-    icon: str
-    default: bool
-    memory_limit: int | None
-    cpu_limit: float | None
-    options: dict[str, OptionModel]
-    extra_options: Literal["refuse", "allow"]
-
-
 class Step(TypedDict):
     """Something that happened on the way."""
 
