@@ -32,6 +32,7 @@ from apphub.passes.tokens import Signer
 from apphub.people import People
 from apphub.profiles import Catalogue, Profiles
 from apphub.proxy.base import DataPlane
+from apphub.reconcile.launch_rights import LaunchRights
 from apphub.reconcile.loop import Pace, Reconciler
 from apphub.reconcile.ports import Ports
 from apphub.reconcile.routes import Publisher
@@ -173,6 +174,7 @@ async def open_hub(
                     ("services", keeper.run),
                     ("visitors", visitors.run),
                     ("profiles", profiles.run),
+                    ("launch rights", LaunchRights(db, profiles, settings.on_group_loss).run),
                     ("reload", reload.run),
                     ("sweep", lambda: _sweep(access)),
                 )

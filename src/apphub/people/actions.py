@@ -73,6 +73,7 @@ class People:
         if not admin and person.source is Source.SETTINGS:
             raise Declared(f"That {person.name} is an administrator")
         await store.update_person(tx, person.id, admin=admin)
+        await groups.check_launched(tx, person.id)
         before, after = {"admin": person.admin}, {"admin": admin}
         await insert_entry(tx, by, "user.admin", person.label, before=before, after=after)
         tx.changed(RIGHTS)

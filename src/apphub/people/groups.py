@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from apphub.access.actor import Reach
 from apphub.db import Tx
 from apphub.db import tables as t
+from apphub.db.changes import CHECKS
 from apphub.db.types import json_rows
 from apphub.people.model import Group, NoSuchGroup, Source
 
@@ -38,6 +39,21 @@ _DECLARED = _MEMBER_IDS.where(m.source == Source.SETTINGS)
 _INSERT_MEMBERS = sa.insert(t.memberships)
 _DELETE_MEMBERS = sa.delete(t.memberships).where(
     m.group_id == sa.bindparam("group"), m.user_id.in_(sa.bindparam("users", expanding=True))
+)
+
+
+#: People who have launched anything, so that there may be something to look at.
+_LAUNCHED = sa.select(t.servers.c.user_id).where(t.servers.c.profile_id.is_not(None)).distinct()
+_OF_GROUP = sa.select(m.user_id).where(m.group_id == sa.bindparam("group"))
+_CHECK = sa.insert(t.launch_checks).from_select(
+    ["user_id"], _LAUNCHED.where(t.servers.c.user_id.in_(sa.bindparam("users", expanding=True)))
+)
+_CHECK_ALL = sa.insert(t.launch_checks).from_select(
+    ["user_id"], _LAUNCHED.where(t.servers.c.user_id.in_(_OF_GROUP))
+)
+#: Whoever comes (back) into a group may launch again what was about to end.
+_CHECK_ENDING = sa.insert(t.launch_checks).from_select(
+    ["user_id"], _LAUNCHED.where(t.servers.c.user_id.in_(_OF_GROUP), t.servers.c.ends.is_not(None))
 )
 
 
@@ -96,7 +112,9 @@ async def update_group(tx: Tx, group_id: int, **values: Any) -> None:
 
 async def delete_group(tx: Tx, group_id: int) -> None:
     """Forget a group; its memberships and roles go with it."""
+    await tx.execute(_CHECK_ALL, {"group": group_id})
     await tx.execute(_DELETE, {"group": group_id})
+    tx.changed(CHECKS)
 
 
 async def insert_members(tx: Tx, group_id: int, user_ids: Iterable[int], source: Source) -> None:
@@ -109,6 +127,8 @@ async def insert_members(tx: Tx, group_id: int, user_ids: Iterable[int], source:
     ]
     if rows:
         await tx.execute(_INSERT_MEMBERS, rows)
+        await tx.execute(_CHECK_ENDING, {"group": group_id})
+        tx.changed(CHECKS)
 
 
 async def find_declared_members(tx: Tx, group_id: int) -> set[int]:
@@ -118,4 +138,13 @@ async def find_declared_members(tx: Tx, group_id: int) -> set[int]:
 
 async def delete_members(tx: Tx, group_id: int, user_ids: Iterable[int]) -> None:
     """Remove people from a group."""
-    await tx.execute(_DELETE_MEMBERS, {"group": group_id, "users": list(user_ids)})
+    values = {"group": group_id, "users": list(user_ids)}
+    await tx.execute(_DELETE_MEMBERS, values)
+    await tx.execute(_CHECK, {"users": values["users"]})
+    tx.changed(CHECKS)
+
+
+async def check_launched(tx: Tx, user_id: int) -> None:
+    """Somebody may have lost the right to launch what they run: have it looked at."""
+    await tx.execute(_CHECK, {"users": [user_id]})
+    tx.changed(CHECKS)

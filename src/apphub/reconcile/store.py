@@ -166,6 +166,57 @@ async def delete_user_when_empty(tx: Tx, server_id: int) -> None:
     await tx.execute(sa.delete(t.users).where(u.id == mine, u.deleted.is_not(None), ~others))
 
 
+# -- rights to launch ----------------------------------------------------------------------
+
+_CHECKS = (
+    sa.select(t.launch_checks.c.id, t.launch_checks.c.user_id, t.launch_checks.c.profile_id)
+    .order_by(t.launch_checks.c.id)
+    .limit(100)
+    .with_for_update(skip_locked=True)
+)
+_UP = sa.and_(c.wanted == Wanted.RUNNING, sa.or_(c.phase.in_(LIVE), c.attempt > c.phase_attempt))
+_LAUNCHED = (
+    sa.select(*SERVER, c.ends)
+    .join(t.users, t.users.c.id == c.user_id)
+    .where(
+        _UP,
+        sa.or_(
+            c.user_id.in_(sa.bindparam("users", expanding=True)),
+            c.profile_id.in_(sa.bindparam("profiles", expanding=True)),
+            c.ends <= sa.bindparam("now"),
+        ),
+    )
+    .order_by(c.id)
+)
+_NEXT_END = sa.select(sa.func.min(c.ends)).where(_UP)
+
+
+async def take_checks(tx: Tx) -> tuple[set[int], set[int]]:
+    """Take out some of what is to be looked at: users, and profiles."""
+    rows = (await tx.execute(_CHECKS)).all()
+    if rows:
+        await tx.execute(sa.delete(t.launch_checks).where(t.launch_checks.c.id.in_([row[0] for row in rows])))
+    return {row[1] for row in rows if row[1]}, {row[2] for row in rows if row[2]}
+
+
+async def has_checks(tx: Tx) -> bool:
+    """Whether there is anything to look at."""
+    return (await tx.execute(sa.select(t.launch_checks.c.id).limit(1))).first() is not None
+
+
+async def list_launched(
+    tx: Tx, users: Collection[int], profiles: Collection[int], now: datetime
+) -> list[tuple[Server, datetime | None]]:
+    """Running and starting servers of these users and of these profiles, and those that end now; with their ends."""
+    values = {"users": list(users), "profiles": list(profiles), "now": now}
+    return [(server_of(row), row[-1]) for row in await tx.execute(_LAUNCHED, values)]
+
+
+async def find_next_end(tx: Tx) -> datetime | None:
+    """When the next server ends whose owner may launch it no longer."""
+    return (await tx.execute(_NEXT_END)).scalar()
+
+
 # -- routes --------------------------------------------------------------------------------
 
 _ROUTE = (
