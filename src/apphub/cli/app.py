@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from apphub import JUPYTERHUB_VERSION, __version__
-from apphub.cli import check, papers, password, serve
+from apphub.cli import check, papers, password, profiles, serve
 
 app = typer.Typer(
     name="apphub",
@@ -45,6 +45,7 @@ app.command("hub")(serve.hub)
 app.command("proxy")(serve.proxy)
 app.command("check")(check.check)
 app.command("password")(password.password)
+app.add_typer(profiles.profiles, name="profiles")
 app.command("schema")(papers.schema)
 app.command("reference", hidden=True)(papers.reference)
 

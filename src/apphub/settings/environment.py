@@ -19,8 +19,9 @@ from apphub.settings.problems import Problem, written
 from apphub.settings.values import Given, Place, Section
 
 PREFIX = "APPHUB_"
-#: Variables with the prefix that are no settings: for tests, and the mark of launched processes.
-RESERVED = ("APPHUB_OBJECT",)
+#: Variables with the prefix that are no settings: for tests, the mark of launched processes, and the
+#: token of commands that speak to a running hub.
+RESERVED = ("APPHUB_OBJECT", "APPHUB_TOKEN")
 RESERVED_PREFIX = "APPHUB_TEST_"
 
 
