@@ -121,7 +121,8 @@ def test_a_scope_that_cannot_be_is_refused_or_means_no_more_than_it_says(text: s
     try:
         name, kind, value = parse(text)
     except UnknownScope as error:
-        assert len(str(error)) < 300
+        if len(str(error)) >= 300:
+            pytest.fail("the error repeats all of a long text")
         return
     # What is read must be narrowed by what stands there, never by less.
     assert "!" in text
