@@ -30,6 +30,10 @@ POLICY = "x-apphub-policy"
 
 #: Below this the edge asks; the headers of the answers are added to requests for apps.
 CHECK = "/hub/edge/check/"
+#: What the edge asks about may have any method (WebDAV has a dozen); to all others it is one of these.
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+#: Paths of the edge alone.
+_OF_EDGE = (CHECK, "/hub/edge/used/")
 
 #: Below these, a path is somebody else's: it may end in a slash or hold empty segments.
 _FOREIGN = ("/hub/user/", "/hub/user-redirect/", "/hub/services/", CHECK)
@@ -78,6 +82,8 @@ class Front:
         path = self._path(scope)
         # `method` and `path` as sent are kept for the log; what is routed has the base taken off.
         scope["path"], scope["raw_path"] = path, path.encode("latin-1")
+        if path.startswith(CHECK) and scope["method"] not in _METHODS:
+            scope["method"] = "POST"
         started = time.perf_counter()
         body = Body(scope, path, receive)
 
@@ -121,6 +127,8 @@ class Front:
             # The edge cannot take the base off when it sends a request here; see `proxy/envoy`.
             if path.startswith(f"/hub{self._base}/"):
                 path = f"/hub{path.removeprefix(f'/hub{self._base}')}"
+        if not self._trusted and path.startswith(_OF_EDGE):
+            return "/%00"
         if path.startswith(_FOREIGN):
             return f"{path}%00" if path.endswith("/") else path
         if path.endswith("/servers/") and path.startswith("/hub/api/users/"):
