@@ -38,6 +38,7 @@ from apphub.reconcile.ports import Ports
 from apphub.reconcile.routes import Publisher
 from apphub.reconcile.services import ServiceKeeper
 from apphub.reconcile.steps import Steps
+from apphub.reconcile.usage import Usage
 from apphub.reconcile.visitors import VisitorReview
 from apphub.runtimes.base import Runtime
 from apphub.runtimes.process.driver import ProcessRuntime
@@ -78,6 +79,7 @@ class Hub:
     runtime: Runtime
     plane: DataPlane
     publisher: Publisher
+    usage: Usage
     #: Passwords made for administrators at this start, to be shown once.
     new_passwords: dict[str, str]
     #: Set to end the hub.
@@ -137,8 +139,9 @@ async def open_hub(
         reload = Reload(db, profiles, settings, reader, file, [str(note) for note in offered.notes])
         people = People(db)
         access = Access(db, maximum_life=settings.tokens.maximum_life)
-        passes = Passes(db, access, Signer(keys), settings.edge.pass_life)
-        visitors = VisitorReview(db, passes, publisher)
+        passes = Passes(db, access, Signer(keys), settings.edge.pass_life, settings.edge.stream_life)
+        visitors = VisitorReview(db, passes, publisher, plane)
+        usage = Usage(db)
         hub = Hub(
             settings=settings,
             urls=urls,
@@ -159,6 +162,7 @@ async def open_hub(
             runtime=runtime,
             plane=plane,
             publisher=publisher,
+            usage=usage,
             new_passwords=await _first_passwords(settings, login),
             stopping=stopping,
         )
@@ -176,7 +180,8 @@ async def open_hub(
                     ("profiles", profiles.run),
                     ("launch rights", LaunchRights(db, profiles, settings.on_group_loss).run),
                     ("reload", reload.run),
-                    ("sweep", lambda: _sweep(access)),
+                    ("usage", usage.run),
+                    ("sweep", lambda: _sweep(access, passes)),
                 )
             ]
             yield hub
@@ -196,9 +201,10 @@ async def _forever(loop: Callable[[], Awaitable[None]], name: str) -> None:
     raise RuntimeError(f"the {name} has ended")
 
 
-async def _sweep(access: Access) -> None:
+async def _sweep(access: Access, passes: Passes) -> None:
     while True:
         await access.forget_expired()
+        await passes.forget_expired()
         await asyncio.sleep(SWEEP.total_seconds())
 
 

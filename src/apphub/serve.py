@@ -32,9 +32,11 @@ from apphub.hub import Hub, open_hub
 from apphub.kit.addresses import Address
 from apphub.kit.log import set_up
 from apphub.kit.secrets import Keys
+from apphub.passes.actions import stream_memory
 from apphub.passes.tokens import Signer
 from apphub.proxy.envoy.bootstrap import Edge, TlsFiles
 from apphub.proxy.envoy.control import ControlPlane
+from apphub.proxy.envoy.ended import EndedStreams
 from apphub.proxy.envoy.process import EnvoyProcess
 from apphub.settings import Settings
 from apphub.web.front import Front
@@ -111,7 +113,8 @@ async def _hub(
     settings: Settings, sockets: Sockets, stop: asyncio.Event, reader: Reader | None, file: Path | None
 ) -> AsyncGenerator[Hub]:
     address = _api_address(settings)
-    plane = ControlPlane(sockets.control, settings.base_url)
+    ended = EndedStreams(edge_of(settings, sockets).ended_file, stream_memory(settings.edge.stream_life))
+    plane = ControlPlane(sockets.control, settings.base_url, ended=ended)
     async with open_hub(settings, f"http://{address}", plane, stop, reader, file) as hub:
         app = build_app(hub)
         async with (

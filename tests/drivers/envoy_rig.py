@@ -11,7 +11,7 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -22,10 +22,14 @@ from apphub.passes.tokens import Signer
 from apphub.proxy.base import Route, Scope, by_scope
 from apphub.proxy.envoy.bootstrap import Edge, TlsFiles
 from apphub.proxy.envoy.control import ControlPlane
+from apphub.proxy.envoy.ended import EndedStreams
 from apphub.proxy.envoy.process import EnvoyProcess
 
 #: Signs the passes that the edges of tests believe.
 SIGNER = Signer(Keys(b"the key of a hub that tests have"))
+
+#: A close frame that says "policy violation" (RFC 6455).
+CLOSED = b"\x88\x02\x03\xf0"
 
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -44,6 +48,10 @@ class Backend:
     def __init__(self, name: str) -> None:
         self.name = name
         self.address = Address("127.0.0.1", 1)
+        #: Heads of the requests that came.
+        self.heads: list[str] = []
+        #: What to answer instead, for a head; None: the usual.
+        self.answer: Callable[[str], bytes | None] = lambda _: None
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -70,15 +78,18 @@ class Backend:
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                self.heads.append(head)
                 fields = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:-2])
-                if fields.get("upgrade") == "websocket":
+                said = self.answer(head)
+                if said is None and fields.get("upgrade") == "websocket":
                     key = next(v for k, v in _fields(head) if k.lower() == "sec-websocket-key")
                     return await _echo(key, reader, writer)
                 await reader.readexactly(int(fields.get("content-length", 0)))
                 if "/slow" in head.split("\r\n")[0]:
                     await asyncio.sleep(1)
                 body = f"{self.name}\n{head}".encode()
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+                usual = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+                writer.write(said or usual)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
@@ -103,6 +114,8 @@ async def _echo(key: str, reader: asyncio.StreamReader, writer: asyncio.StreamWr
         masked = await reader.readexactly(size & 0x7F)
         writer.write(bytes((first, size & 0x7F)) + bytes(b ^ mask[i % 4] for i, b in enumerate(masked)))
         await writer.drain()
+        if first & 0x0F == 8:
+            return
 
 
 class WebSocket:
@@ -112,12 +125,13 @@ class WebSocket:
         self._reader, self._writer = reader, writer
 
     @classmethod
-    async def connect(cls, address: Address, path: str) -> WebSocket:
+    async def connect(cls, address: Address, path: str, **headers: str) -> WebSocket:
         reader, writer = await asyncio.open_connection(address.ip, address.port)
         key = base64.b64encode(os.urandom(16)).decode()
+        more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         writer.write(
             f"GET {path} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+            f"{more}Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
         )
         head = await reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101 "), head
@@ -130,6 +144,13 @@ class WebSocket:
         async with asyncio.timeout(5):
             _, size = await self._reader.readexactly(2)
             return (await self._reader.readexactly(size)).decode()
+
+    async def hear_end(self, text: str) -> bytes:
+        """Say something; what is heard until the connection has ended."""
+        content = text.encode()
+        self._writer.write(bytes((0x81, 0x80 | len(content), 0, 0, 0, 0)) + content)
+        async with asyncio.timeout(5):
+            return await self._reader.read()
 
     async def close(self) -> None:
         self._writer.close()
@@ -202,6 +223,13 @@ def an_edge(
     )
 
 
+def a_control(socket: Path, base_url: str = "/", *, patience: float = 2.0) -> ControlPlane:
+    """A control plane whose list of ended streams is where `an_edge` looks for it."""
+    return ControlPlane(
+        socket, base_url, ended=EndedStreams(socket.with_name("ended"), 3600), patience=patience
+    )
+
+
 @contextlib.asynccontextmanager
 async def running(
     *bind: Address,
@@ -212,7 +240,7 @@ async def running(
     with short_directory() as folder:
         edge = an_edge(folder, *bind, base_url=base_url, trusted_proxies=trusted_proxies)
         hub = await Backend("hub").listen_on(edge.hub_socket)
-        control = ControlPlane(edge.xds_socket, base_url)
+        control = a_control(edge.xds_socket, base_url)
         await control.start(table or {})
         envoy = EnvoyProcess(edge)
         client = httpx.AsyncClient(base_url=f"http://{edge.bind[0]}", timeout=10)

@@ -12,7 +12,7 @@ import grpc
 import grpc.aio
 import httpx
 import pytest
-from envoy_rig import Rig, WebSocket, running, short_directory
+from envoy_rig import Rig, WebSocket, a_control, running, short_directory
 from structlog.testing import capture_logs
 
 from apphub.errors import Invalid
@@ -58,7 +58,7 @@ class FakeEdge:
 
 async def test_the_hubs_scope_is_sent_first_and_an_edge_is_listed_while_it_is_connected() -> None:
     with short_directory() as folder:
-        control = ControlPlane(folder / "xds.sock")
+        control = a_control(folder / "xds.sock")
         await control.start(_scope("user/ada"))
         edge = FakeEdge(folder / "xds.sock")
         await edge.hello("one")
@@ -73,7 +73,7 @@ async def test_the_hubs_scope_is_sent_first_and_an_edge_is_listed_while_it_is_co
 
 async def test_a_restarted_hub_sends_an_edge_only_what_differs() -> None:
     with short_directory() as folder:
-        control = ControlPlane(folder / "xds.sock")
+        control = a_control(folder / "xds.sock")
         await control.start(_scope("user/ada") | _scope("user/bob") | _scope("user/cyd"))
         edge = FakeEdge(folder / "xds.sock")
         await edge.hello("one")
@@ -81,7 +81,7 @@ async def test_a_restarted_hub_sends_an_edge_only_what_differs() -> None:
         await edge.close()
         await control.close()
 
-        control = ControlPlane(folder / "xds.sock")
+        control = a_control(folder / "xds.sock")
         moved = Address("127.0.0.1", 2)
         await control.start(_scope("user/ada") | _scope("user/bob", moved) | _scope("user/dan"))
         edge = FakeEdge(folder / "xds.sock")
@@ -96,7 +96,7 @@ async def test_a_restarted_hub_sends_an_edge_only_what_differs() -> None:
 
 async def test_publish_waits_for_every_edge() -> None:
     with short_directory() as folder:
-        control = ControlPlane(folder / "xds.sock")
+        control = a_control(folder / "xds.sock")
         await control.start({})
         edges = [FakeEdge(folder / "xds.sock") for _ in range(2)]
         for number, edge in enumerate(edges):
@@ -117,7 +117,7 @@ async def test_publish_waits_for_every_edge() -> None:
 
 async def test_changes_made_while_an_edge_is_busy_reach_it_together() -> None:
     with short_directory() as folder:
-        control = ControlPlane(folder / "xds.sock")
+        control = a_control(folder / "xds.sock")
         await control.start({})
         edge = FakeEdge(folder / "xds.sock")
         await edge.hello("one")
@@ -135,7 +135,7 @@ async def test_changes_made_while_an_edge_is_busy_reach_it_together() -> None:
 
 async def test_publish_gives_up_on_an_edge_that_says_nothing_and_names_it() -> None:
     with short_directory() as folder:
-        control = ControlPlane(folder / "xds.sock", patience=0.3)
+        control = a_control(folder / "xds.sock", patience=0.3)
         await control.start({})
         edge = FakeEdge(folder / "xds.sock")
         await edge.hello("mute")
@@ -149,7 +149,7 @@ async def test_publish_gives_up_on_an_edge_that_says_nothing_and_names_it() -> N
 
 async def test_publish_waits_a_while_for_the_first_edge() -> None:
     with short_directory() as folder:
-        control = ControlPlane(folder / "xds.sock")
+        control = a_control(folder / "xds.sock")
         await control.start({})
         publishing = asyncio.create_task(control.publish(_scope("user/ada")))
         await asyncio.sleep(0.2)
@@ -164,7 +164,7 @@ async def test_publish_waits_a_while_for_the_first_edge() -> None:
 
 async def test_publish_without_any_edge_is_not_done() -> None:
     with short_directory() as folder:
-        control = ControlPlane(folder / "xds.sock", patience=0.1)
+        control = a_control(folder / "xds.sock", patience=0.1)
         await control.start({})
         assert not await control.publish(_scope("user/ada"))
         await control.close()
@@ -172,7 +172,7 @@ async def test_publish_without_any_edge_is_not_done() -> None:
 
 async def test_an_edge_that_speaks_nonsense_is_cut_off_and_harms_nobody() -> None:
     with short_directory() as folder:
-        control = ControlPlane(folder / "xds.sock")
+        control = a_control(folder / "xds.sock")
         await control.start({})
         for nonsense in (b"\xff\xff", b"\x0a\x7f"):
             edge = FakeEdge(folder / "xds.sock")
@@ -195,7 +195,7 @@ async def test_the_socket_is_for_the_owner_only_and_replaces_a_stale_one() -> No
         socket = folder / "run" / "xds.sock"
         socket.parent.mkdir(mode=0o755)
         socket.write_text("stale")
-        control = ControlPlane(socket)
+        control = a_control(socket)
         await control.start({})
         assert stat.S_IMODE(socket.stat().st_mode) == 0o600
         assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
@@ -205,7 +205,7 @@ async def test_the_socket_is_for_the_owner_only_and_replaces_a_stale_one() -> No
 
 async def test_a_socket_path_that_is_too_long_is_told_in_words() -> None:
     with short_directory() as folder, pytest.raises(Invalid, match="107"):
-        await ControlPlane(folder / ("x" * 100) / "xds.sock").start({})
+        await a_control(folder / ("x" * 100) / "xds.sock").start({})
 
 
 async def test_a_scope_that_envoy_refuses_is_named_and_the_others_are_live() -> None:
@@ -246,7 +246,7 @@ async def test_a_real_edge_keeps_its_routes_over_a_restart_of_the_hub_and_takes_
         await rig.control.close()
         assert (await rig.get("/user/ada/")).text.startswith("ada\n")
 
-        rig.control = ControlPlane(rig.edge.xds_socket)
+        rig.control = a_control(rig.edge.xds_socket)
         after = _scope("user/ada", ada.address) | _scope("user/moved", bob.address)
         with capture_logs() as logs:
             await rig.control.start(after)
@@ -266,7 +266,7 @@ async def test_a_hub_that_was_away_for_a_while_is_found_again_at_once() -> None:
     async with running() as rig:
         await rig.control.close()
         await asyncio.sleep(5)
-        rig.control = ControlPlane(rig.edge.xds_socket)
+        rig.control = a_control(rig.edge.xds_socket)
         began = time.monotonic()
         await rig.control.start({})
         await _connected(rig.control)
@@ -298,7 +298,7 @@ async def test_ten_thousand_scopes_are_there_soon_and_one_more_costs_no_more() -
 
         held_before = len(rig.control._table)
         await rig.control.close()
-        rig.control = ControlPlane(rig.edge.xds_socket)
+        rig.control = a_control(rig.edge.xds_socket)
         started = time.perf_counter()
         await rig.control.start(table | burst)
         await _connected(rig.control)

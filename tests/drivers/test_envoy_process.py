@@ -15,13 +15,12 @@ from pathlib import Path
 
 import envoy
 import pytest
-from envoy_rig import Backend, WebSocket, an_edge, free_port, running, short_directory, supervised
+from envoy_rig import Backend, WebSocket, a_control, an_edge, free_port, running, short_directory, supervised
 from structlog.testing import capture_logs
 
 from apphub.kit.addresses import Address
 from apphub.proxy.base import Route
 from apphub.proxy.envoy.bootstrap import TlsFiles, rendered
-from apphub.proxy.envoy.control import ControlPlane
 from apphub.proxy.envoy.identity import load
 from apphub.proxy.envoy.ports import AddressUnavailable
 from apphub.proxy.envoy.process import EdgeFailed, EnvoyProcess
@@ -99,10 +98,9 @@ import asyncio, sys
 from pathlib import Path
 from typing import Any
 sys.path.insert(0, sys.argv[1])
-from envoy_rig import an_edge
+from envoy_rig import a_control, an_edge
 from apphub.kit.addresses import Address
 from apphub.proxy.base import Route
-from apphub.proxy.envoy.control import ControlPlane
 from apphub.proxy.envoy.process import EnvoyProcess
 
 async def main():
@@ -112,7 +110,7 @@ async def main():
         os.setgid(int(sys.argv[5]))
         os.setuid(int(sys.argv[5]))
     edge = an_edge(Path(sys.argv[2]), Address("127.0.0.1", int(sys.argv[3])))
-    control = ControlPlane(edge.xds_socket)
+    control = a_control(edge.xds_socket)
     await control.start({})
     envoy = EnvoyProcess(edge)
     await envoy.ensure()
@@ -145,7 +143,7 @@ async def test_a_hub_that_is_killed_leaves_envoy_running_and_the_next_one_adopts
         edge = an_edge(folder, Address("127.0.0.1", port))
         if record == "lost":
             (edge.run_dir / "envoy.pid").unlink()
-        control = ControlPlane(edge.xds_socket)
+        control = a_control(edge.xds_socket)
         await control.start({"user/ada": (Route("/user/ada/", app.address),)})
         envoy = EnvoyProcess(edge)
         await envoy.ensure()

@@ -15,13 +15,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from envoy_rig import Backend, an_edge, short_directory, supervised
+from envoy_rig import Backend, a_control, an_edge, short_directory, supervised
 from structlog.testing import capture_logs
 
 from apphub.kit.addresses import Address
 from apphub.proxy.envoy.bootstrap import Edge, TlsFiles
 from apphub.proxy.envoy.certificate import CertificateUnusable
-from apphub.proxy.envoy.control import ControlPlane
 from apphub.proxy.envoy.process import EnvoyProcess
 
 
@@ -63,7 +62,7 @@ async def _with_tls(folder: Path) -> AsyncIterator[tuple[Edge, TlsFiles]]:
     _write(files, *_certificate("first"))
     edge = an_edge(folder, tls=files)
     hub = await Backend("hub").listen_on(edge.hub_socket)
-    control = ControlPlane(edge.xds_socket)
+    control = a_control(edge.xds_socket)
     await control.start({})
     envoy = EnvoyProcess(edge)
     await envoy.ensure()

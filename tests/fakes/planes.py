@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from apphub.proxy.base import Scope
+from apphub.proxy.base import Scope, Visitor
 
 
 class MemoryPlane:
@@ -13,6 +13,8 @@ class MemoryPlane:
     def __init__(self) -> None:
         self.edges: frozenset[str] = frozenset({"edge"})
         self.table: dict[str, Scope] = {}
+        #: Whose streams were ended.
+        self.ended: set[Visitor] = set()
         #: Whether the edges take what they are told.
         self.takes = True
 
@@ -27,6 +29,12 @@ class MemoryPlane:
             if scope:
                 self.table[name] = scope
         return self.takes
+
+    def end_streams(self, visitors: Iterable[Visitor]) -> None:
+        self.ended.update(visitors)
+
+    def allow_streams(self, visitor: Visitor) -> None:
+        self.ended.discard(visitor)
 
     async def close(self) -> None:
         return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from urllib.parse import quote, urlsplit
 
-from litestar import Response, get, route
+from litestar import Response, get, post, route
 from litestar.datastructures import Cookie
 from litestar.enums import HttpMethod, MediaType
 
@@ -18,7 +18,9 @@ from apphub.errors import Forbidden, NotFound
 from apphub.gate.visits import PASS_COOKIE, Visit, find_visit, hub_token, other_cookies, passes_of
 from apphub.kit import clock
 from apphub.kit.urls import local_path
+from apphub.passes.actions import audience, server_of_audience
 from apphub.passes.tokens import header_text
+from apphub.proxy.base import Visitor
 from apphub.web.json import answer
 from apphub.web.needs import public, visitor
 from apphub.web.request import HubRequest
@@ -27,6 +29,8 @@ _CHECK = "/hub/edge/check"
 _METHODS = [HttpMethod[name] for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")]
 #: Removes a header of the visitor's request before the app sees it.
 _REMOVE = "x-envoy-auth-headers-to-remove"
+#: Names the sign-in to the edge, which ends what it has open when it may no longer visit.
+_SESSION = "x-hub-session"
 
 
 @route(
@@ -53,6 +57,19 @@ async def check(request: HubRequest) -> Response[bytes]:
         goal = f"{request.hub.urls.base.rstrip('/')}{path}" + (f"?{query}" if query else "")
         return _refuse(302, {"location": f"{request.hub.urls.hub}edge/login?next={quote(goal, safe='/')}"})
     return _refuse(401, {"www-authenticate": 'Bearer realm="apphub"'})
+
+
+@post(
+    "/hub/edge/used/{app:str}",
+    guards=[public("only the edge can reach it, and it changes no right of anybody")],
+    status_code=200,
+)
+async def note_use(request: HubRequest) -> Response[bytes]:
+    """Somebody uses an app that the edge guards."""
+    server_id = server_of_audience(request.path_params["app"])
+    if server_id is not None:
+        request.hub.usage.note(server_id)
+    return Response(b"", media_type=MediaType.TEXT)
 
 
 @get("/hub/edge/login", guards=[visitor()])
@@ -127,6 +144,9 @@ def _told(request: HubRequest, visit: Visit, actor: Actor) -> dict[str, str]:
         headers[plan.user_header.lower()] = header_text(actor.name)
     if plan.groups_header:
         headers[plan.groups_header.lower()] = ",".join(sorted(map(header_text, actor.groups)))[:1000]
+    if actor.by_cookie and actor.session_public_id is not None:
+        headers[_SESSION] = actor.session_public_id
+    request.hub.usage.note(visit.server.id)
     headers["cookie"] = other_cookies(request)
     return headers
 
@@ -135,6 +155,8 @@ async def _new_pass(request: HubRequest, visit: Visit, actor: Actor) -> Cookie:
     hub, key = request.hub, visit.server.key
     path = hub.urls.server(*key)
     token, _, denied = await hub.passes.give(actor, visit.server, f"{request.origin}{path}")
+    assert actor.session_public_id is not None
+    hub.plane.allow_streams(Visitor(audience(visit.server.id), actor.session_public_id))
     if denied:
         hub.publisher.changed([key.user])  # the session may visit again: take it off the deny list
     return Cookie(
@@ -173,4 +195,4 @@ def _refuse(status: int, headers: dict[str, str]) -> Response[bytes]:
     )
 
 
-ROUTES = [check, login, key_set]
+ROUTES = [check, note_use, login, key_set]

@@ -19,10 +19,17 @@ from apphub.db import Database
 from apphub.kit import clock
 from apphub.passes import store
 from apphub.passes.tokens import Claims, Signer
+from apphub.proxy.base import Visitor
 from apphub.servers.model import Server, ServerKey
 
 #: Sessions on a deny list before the epoch is raised instead.
 MOST_DENIED = 64
+
+#: The edge takes a pass for up to so long after its end: it counts in whole seconds, and allows one more.
+LENIENCE = timedelta(seconds=1)
+
+#: Streams without an end are remembered for so long.
+LONGEST_STREAM = timedelta(days=7)
 
 
 def audience(server_id: int) -> str:
@@ -30,9 +37,28 @@ def audience(server_id: int) -> str:
     return f"server-{server_id}"
 
 
+def server_of_audience(name: str) -> int | None:
+    """The id of the server that passes of this audience are for."""
+    number = name.removeprefix("server-")
+    return int(number) if number.isascii() and number.isdigit() and len(number) < 19 else None
+
+
+def stream_memory(stream_life: timedelta) -> float:
+    """How long (seconds) a stream may be open after the pass that opened it has run out."""
+    return (stream_life or LONGEST_STREAM).total_seconds()
+
+
 def may_visit(actor: Actor, key: ServerKey, owner_groups: frozenset[str] = frozenset()) -> bool:
     """Whether somebody may use a server."""
     return actor.may("access:servers", Target(user=key.user, groups=owner_groups, server=str(key)))
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A visitor who may no longer visit, at a server of `owner`."""
+
+    owner: str
+    visitor: Visitor
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +69,7 @@ class Passes:
     access: Access
     signer: Signer
     life: timedelta
+    stream_life: timedelta
 
     async def give(self, actor: Actor, server: Server, url: str) -> tuple[str, datetime, bool]:
         """A pass for somebody who may visit, its end, and whether the route must be published again."""
@@ -53,7 +80,7 @@ class Passes:
             epoch = await store.find_epoch(tx, server.id)
             denied = await store.upsert_pass(tx, server.id, actor.session_public_id, expires)
         claims = Claims(audience(server.id), actor.name, actor.session_public_id, epoch)
-        token = self.signer.make(claims, groups=actor.groups, url=url, now=now, expires=expires)
+        token = self.signer.make(claims, groups=actor.groups, url=url, now=now, expires=expires - LENIENCE)
         return token, expires, denied
 
     async def holder(self, token: str, server: Server) -> Actor | None:
@@ -63,23 +90,42 @@ class Passes:
             return None
         return await self.access.by_public_session(claims.session)
 
-    async def review(self) -> set[str]:
-        """Deny the passes of all who may no longer visit; the owners whose routes have changed by that."""
+    async def review(self) -> list[Lost]:
+        """Deny the passes of all who may no longer visit; who they are.
+
+        Looked at are those who may still have something open, though their pass has run out.
+        """
         now = clock.now()
         async with self.db.read() as tx:
-            live = await store.list_live(tx, now)
-        lost: list[tuple[int, str, int]] = []
-        for session, passes in groupby(live, key=lambda row: row[1]):
+            live = await store.list_live(tx, self._oldest(now))
+            groups = await store.list_groups_of(tx, {row.owner for row in live})
+        lost: list[store.Live] = []
+        for session, passes in groupby(live, key=lambda row: row.session):
             actor = await self.access.by_public_session(session)
-            for key, _, owner, server, server_id in passes:
-                if actor is None or not may_visit(actor, ServerKey(owner, server)):
-                    lost.append((key, owner, server_id))
-        if not lost:
-            return set()
+            for row in passes:
+                theirs = groups.get(row.owner, frozenset())
+                if actor is None or not may_visit(actor, ServerKey(row.owner, row.server), theirs):
+                    lost.append(row)
+        if lost:
+            async with self.db.write() as tx:
+                await store.deny(tx, [row.id for row in lost])
+                servers = list({row.server_id for row in lost})
+                for server_id, sessions in (await store.list_denied(tx, servers, now)).items():
+                    if len(sessions) > MOST_DENIED:
+                        await store.raise_epoch(tx, server_id)
+        return [Lost(row.owner, Visitor(audience(row.server_id), row.session)) for row in lost]
+
+    async def next_end(self) -> timedelta | None:
+        """How long until the next pass runs out."""
+        now = clock.now()
+        async with self.db.read() as tx:
+            end = await store.find_next_end(tx, now)
+        return None if end is None else end - now
+
+    async def forget_expired(self) -> None:
+        """Forget passes that have run out so long ago that nothing of theirs is open."""
         async with self.db.write() as tx:
-            await store.deny(tx, [key for key, _, _ in lost])
-            servers = list({server_id for _, _, server_id in lost})
-            for server_id, sessions in (await store.list_denied(tx, servers, now)).items():
-                if len(sessions) > MOST_DENIED:
-                    await store.raise_epoch(tx, server_id)
-        return {owner for _, owner, _ in lost}
+            await store.delete_expired(tx, self._oldest(clock.now()))
+
+    def _oldest(self, now: datetime) -> datetime:
+        return now - timedelta(seconds=stream_memory(self.stream_life))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -34,16 +35,45 @@ async def upsert_pass(tx: Tx, server_id: int, session: str, expires: datetime) -
     return denied
 
 
-async def list_live(tx: Tx, now: datetime) -> list[tuple[int, str, str, str, int]]:
-    """(id, session, owner, server, server id) of the passes that count, by session."""
+class Live(NamedTuple):
+    """A pass that counts, or that something may still be open by."""
+
+    id: int
+    session: str
+    owner: str
+    server: str
+    server_id: int
+
+
+async def list_live(tx: Tx, oldest: datetime) -> list[Live]:
+    """Passes that end after `oldest`, by session."""
     statement = (
         sa.select(p.id, p.session, t.users.c.name, t.servers.c.name, p.server_id)
         .join(t.servers, t.servers.c.id == p.server_id)
         .join(t.users, t.users.c.id == t.servers.c.user_id)
-        .where(p.expires > now, ~p.denied)
+        .where(p.expires > oldest, ~p.denied)
         .order_by(p.session)
     )
-    return [(row[0], row[1], row[2], row[3], row[4]) for row in await tx.execute(statement)]
+    return [Live(*row) for row in await tx.execute(statement)]
+
+
+async def list_groups_of(tx: Tx, owners: Collection[str]) -> dict[str, frozenset[str]]:
+    """The groups that people are in, by name."""
+    statement = (
+        sa.select(t.users.c.name, t.groups.c.name)
+        .join(t.memberships, t.memberships.c.user_id == t.users.c.id)
+        .join(t.groups, t.groups.c.id == t.memberships.c.group_id)
+        .where(t.users.c.name.in_(owners))
+    )
+    groups: dict[str, set[str]] = {}
+    for owner, group in await tx.execute(statement):
+        groups.setdefault(owner, set()).add(group)
+    return {owner: frozenset(names) for owner, names in groups.items()}
+
+
+async def find_next_end(tx: Tx, now: datetime) -> datetime | None:
+    """When the next of the passes that count now runs out."""
+    return (await tx.execute(sa.select(sa.func.min(p.expires)).where(p.expires > now, ~p.denied))).scalar()
 
 
 async def deny(tx: Tx, ids: Collection[int]) -> None:
@@ -71,9 +101,10 @@ async def raise_epoch(tx: Tx, server_id: int) -> None:
         key=["server_id"],
         change=lambda _: {"epoch": e.epoch + 1},
     )
-    await tx.execute(sa.delete(t.passes).where(p.server_id == server_id))
+    # Those that are left say who may have something open.
+    await tx.execute(sa.delete(t.passes).where(p.server_id == server_id, p.denied))
 
 
-async def delete_expired(tx: Tx, now: datetime) -> None:
-    """Forget passes that are over."""
-    await tx.execute(sa.delete(t.passes).where(p.expires < now))
+async def delete_expired(tx: Tx, before: datetime) -> None:
+    """Forget passes that ended before that."""
+    await tx.execute(sa.delete(t.passes).where(p.expires < before))

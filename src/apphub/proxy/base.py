@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from apphub.kit.addresses import Address
 
@@ -30,6 +30,13 @@ class Guard:
     #: Plain headers that tell the app who visits; empty: not told in this way.
     user_header: str = ""
     groups_header: str = ""
+
+
+class Visitor(NamedTuple):
+    """Somebody at an app: its guard, and their sign-in."""
+
+    guard: str
+    session: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,14 @@ class DataPlane(Protocol):
         Returns True once every connected edge has acknowledged, False when that took too long,
         one refused, or none is connected.
         """
+        ...
+
+    def end_streams(self, visitors: Iterable[Visitor]) -> None:
+        """End what these have open (websockets, events) within moments; requests are refused by routes."""
+        ...
+
+    def allow_streams(self, visitor: Visitor) -> None:
+        """This one may visit again."""
         ...
 
     async def close(self) -> None: ...

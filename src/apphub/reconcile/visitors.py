@@ -1,8 +1,9 @@
 """Take passes back as soon as anything that let their holders in has changed.
 
 Woken by every change of rights (a sign-out, a share that ends, a group that is lost, a user who
-is deleted); what is looked at are the passes that count now, never all users. What ends by
-itself (a share with an end, a sign-in) needs no word: no pass lives longer.
+is deleted), and when passes run out: a share that ends by itself needs no word for requests,
+since no pass outlives it, but what its guest has open is to end too. What is looked at are the
+passes of those who may still have something open, never all users.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ import structlog
 from apphub.db import Database
 from apphub.db.changes import RIGHTS
 from apphub.passes import Passes
+from apphub.proxy.base import DataPlane
 from apphub.reconcile.routes import Publisher
 
 log = structlog.get_logger(__name__)
 
 #: Changes that come together are looked at together (seconds); far below the two that are promised.
 TOGETHER = 0.1
+#: Passes that run out are looked at together (seconds).
+SETTLED = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +34,29 @@ class VisitorReview:
     db: Database
     passes: Passes
     publisher: Publisher
+    plane: DataPlane
 
     async def run(self) -> None:
         """Review until cancelled."""
         with self.db.changes.listen(RIGHTS) as news:
             while True:
                 news.clear()
-                owners = await self.passes.review()
-                if owners:
-                    log.info("passes.denied", owners=len(owners))
-                    self.publisher.changed(owners)
-                await news.wait()
+                await self._review()
+                try:
+                    async with asyncio.timeout(await self._pause()):
+                        await news.wait()
+                except TimeoutError:
+                    continue
                 await asyncio.sleep(TOGETHER)
+
+    async def _review(self) -> None:
+        lost = await self.passes.review()
+        if lost:
+            log.info("passes.denied", passes=len(lost))
+            self.plane.end_streams(one.visitor for one in lost)
+            self.publisher.changed({one.owner for one in lost})
+
+    async def _pause(self) -> float | None:
+        """Until the next pass runs out, if there are any."""
+        left = await self.passes.next_end()
+        return None if left is None else max(left.total_seconds(), 0) + SETTLED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -256,6 +257,15 @@ async def list_events(tx: Tx, server_id: int, attempt: int, after: int = 0) -> l
 async def update_activity(tx: Tx, server_id: int, seen: datetime) -> None:
     """Move a server's last activity forward, never back."""
     await tx.execute(_ACTIVE, {"server": server_id, "seen": seen})
+
+
+async def note_used(tx: Tx, server_ids: Sequence[int], seen: datetime) -> None:
+    """Move the last activity of many servers forward, never back."""
+    await tx.execute(
+        sa.update(t.servers)
+        .where(c.id.in_(server_ids), sa.or_(c.last_activity.is_(None), c.last_activity < seen))
+        .values(last_activity=seen)
+    )
 
 
 async def update_user_activity(tx: Tx, user_id: int, seen: datetime) -> None:

@@ -66,6 +66,11 @@ class Edge:
         """The SDS file that names the certificate, in a folder of its own (Envoy watches the folder)."""
         return self.run_dir / "tls" / "sds.json"
 
+    @property
+    def ended_file(self) -> Path:
+        """Names visitors whose open streams must end (see `ended`)."""
+        return self.run_dir / "ended"
+
 
 def bootstrap(edge: Edge) -> Json:
     """The whole configuration."""
@@ -109,7 +114,7 @@ def _listener(edge: Edge, address: Address) -> Json:
             {
                 "name": "envoy.filters.network.http_connection_manager",
                 "typed_config": connection_manager(
-                    edge.base_url, edge.trusted_proxies, XDS_CLUSTER, edge.keys
+                    edge.base_url, edge.trusted_proxies, XDS_CLUSTER, edge.keys, edge.ended_file
                 ),
             }
         ]

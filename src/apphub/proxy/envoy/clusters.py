@@ -53,6 +53,7 @@ def _to_upstream(idle: str) -> Json:
                         "request_mutations": [
                             {"remove": DST_HEADER},
                             {"remove": SCOPE_HEADER},
+                            {"remove": "x-hub-session"},
                             {"remove": "x-envoy-external-address"},
                             {"remove": "x-envoy-upstream-service-time"},
                             {"append": _FORWARDED_FOR},

@@ -20,7 +20,8 @@ import grpc.aio
 import structlog
 
 from apphub.errors import Unavailable, shown
-from apphub.proxy.base import Scope
+from apphub.proxy.base import Scope, Visitor
+from apphub.proxy.envoy.ended import EndedStreams
 from apphub.proxy.envoy.resources import HUB_SCOPE, hub_resource, resource
 from apphub.proxy.envoy.rundir import check_socket_path, private_directory
 from apphub.proxy.envoy.session import Session
@@ -57,8 +58,11 @@ class _Waiter:
 class ControlPlane:
     """A `DataPlane` of every Envoy that connects to one unix socket."""
 
-    def __init__(self, socket: Path, base_url: str = "/", *, patience: float = PATIENCE) -> None:
+    def __init__(
+        self, socket: Path, base_url: str = "/", *, ended: EndedStreams, patience: float = PATIENCE
+    ) -> None:
         self._socket = socket
+        self._ended = ended
         self._base_url = base_url
         self._patience = patience
         self._table: dict[str, Resource] = {HUB_SCOPE: hub_resource(self._base_url)}
@@ -109,6 +113,14 @@ class ControlPlane:
             return False
         finally:
             self._waiters.discard(waiter)
+
+    def end_streams(self, visitors: Iterable[Visitor]) -> None:
+        """End what these have open (websockets, events) within moments."""
+        self._ended.add(visitors)
+
+    def allow_streams(self, visitor: Visitor) -> None:
+        """This one may visit again."""
+        self._ended.discard(visitor)
 
     async def close(self) -> None:
         """End the streams; the edges keep their routes."""

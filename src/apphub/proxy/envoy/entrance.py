@@ -9,6 +9,7 @@ client can send (paths are normalised first), and the scope key is cut from it.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from apphub.proxy.envoy.guard import guard_filters
@@ -22,7 +23,7 @@ Json = dict[str, Any]
 IDLE = "3600s"
 
 
-def connection_manager(base_url: str, trusted_proxies: int, xds_cluster: str, keys: str) -> Json:
+def connection_manager(base_url: str, trusted_proxies: int, xds_cluster: str, keys: str, ended: Path) -> Json:
     """The HttpConnectionManager of every listener."""
     return typed(
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
@@ -57,18 +58,18 @@ def connection_manager(base_url: str, trusted_proxies: int, xds_cluster: str, ke
         early_header_mutation_extensions=[_early(base_url, trusted_proxies)],
         scoped_routes=_scoped_routes(base_url, xds_cluster),
         local_reply_config={"mappers": local_replies(base_url)},
-        http_filters=_http_filters(base_url, keys),
+        http_filters=_http_filters(base_url, keys, ended),
     )
 
 
-def _http_filters(base_url: str, keys: str) -> list[Json]:
+def _http_filters(base_url: str, keys: str, ended: Path) -> list[Json]:
     filters = []
     if base_url != "/":
         filters.append(_path_below(base_url))
     router = typed("envoy.extensions.filters.http.router.v3.Router", suppress_envoy_headers=True)
     return [
         *filters,
-        *guard_filters(base_url, keys),
+        *guard_filters(base_url, keys, ended),
         {"name": "envoy.filters.http.router", "typed_config": router},
     ]
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from apphub.proxy.envoy.resources import CHECK_PATH, HUB_CLUSTER
+from apphub.proxy.envoy.resources import CHECK_PATH, HUB_CLUSTER, STREAMS, USED_PATH
 from apphub.proxy.envoy.typed import typed
 
 Json = dict[str, Any]
@@ -31,14 +31,24 @@ IDENTITY_HEADER = "x-apphub-identity"
 #: Answers remembered per worker: a signature takes 60 µs to check.
 REMEMBERED = 10_000
 
-_SCRIPT = Path(__file__).with_suffix(".lua")
+#: Where the hub's answer names the visitor's sign-in, for `streams`; no app sees it.
+SESSION_HEADER = "x-hub-session"
+
+#: The hub hears of an app that is used at most so often (seconds), from each worker.
+TOLD_EVERY = 60
+
+_HERE = Path(__file__).parent
 
 
-def guard_filters(base_url: str, keys: str) -> list[Json]:
-    """The three filters; `keys` is the JSON Web Key Set that passes are checked with."""
+def guard_filters(base_url: str, keys: str, ended: Path) -> list[Json]:
+    """The three filters.
+
+    `keys` is the JSON Web Key Set that passes are checked with; `ended` the file that names
+    visitors whose open streams must end (see `streams`).
+    """
     return [
         {"name": "pass", "typed_config": _pass(base_url, keys)},
-        {"name": "edge", "typed_config": _edge()},
+        {"name": "edge", "typed_config": _edge(base_url, ended)},
         {"name": "ask", "typed_config": _ask(base_url)},
     ]
 
@@ -69,9 +79,28 @@ def _pass(base_url: str, keys: str) -> Json:
     )
 
 
-def _edge() -> Json:
-    script = _SCRIPT.read_text().replace("@COOKIE@", COOKIE).replace("@IDENTITY@", IDENTITY_HEADER)
-    return typed("envoy.extensions.filters.http.lua.v3.Lua", default_source_code={"inline_string": script})
+def _edge(base_url: str, ended: Path) -> Json:
+    names = {
+        "COOKIE": COOKIE,
+        "IDENTITY": IDENTITY_HEADER,
+        "HUB": HUB_CLUSTER,
+        "USED": f"{base_url}hub/{USED_PATH}",
+        "TOLD_EVERY": str(TOLD_EVERY),
+        "SESSION": SESSION_HEADER,
+        "ENDED": str(ended),
+    }
+
+    def script(*files: str) -> Json:
+        text = "\n".join((_HERE / file).read_text() for file in files)
+        for name, value in names.items():
+            text = text.replace(f"@{name}@", value)
+        return {"inline_string": text}
+
+    return typed(
+        "envoy.extensions.filters.http.lua.v3.Lua",
+        default_source_code=script("guard.lua"),
+        source_codes={STREAMS: script("guard.lua", "streams.lua")},
+    )
 
 
 def _ask(base_url: str) -> Json:
@@ -111,6 +140,7 @@ def _ask(base_url: str) -> Json:
                 },
                 "allowed_client_headers": {"patterns": [_exact(name) for name in told]},
                 "allowed_client_headers_on_success": {"patterns": [_exact("set-cookie")]},
+                "dynamic_metadata_from_headers": {"patterns": [_exact(SESSION_HEADER)]},
             },
         },
     )

@@ -28,15 +28,20 @@ SCOPE_HEADER = "x-hub-scope"
 HUB_SCOPE = "hub"
 HUB_KEY = (".", "-")
 
-#: Below this path the hub answers the edge's own questions; nobody else is let there.
+#: Below these paths the hub answers the edge's own questions and hears that an app is used; nobody else
+#: is let there.
 CHECK_PATH = "edge/check"
+USED_PATH = "edge/used"
+
+#: What the filter `edge` is to do more for requests that may become streams.
+STREAMS = "streams"
 
 #: The filters that guard, by the names they have in `entrance`.
 GUARDS = ("pass", "edge", "ask")
 
 #: ScopedRouteConfiguration: 1 name, 3 key {1 fragment {1 string}}, 5 routes (RouteConfiguration);
 #: RouteConfiguration: 1 name, 2 hosts {1 name, 2 domains, 3 routes};
-#: Route: 1 match {1 prefix}, 2 action {1 cluster, 5 prefix rewrite, 8 timeout, 9 retries, 36 stream limit
+#: Route: 1 match {1 prefix, 6 headers {1 name, 7 present, 13 string match {1 exact}}}, 2 action {1 cluster, 5 prefix rewrite, 8 timeout, 9 retries, 36 stream limit
 #: {1 duration {1 seconds}}}, 4 metadata {1 by filter {1 name, 2 struct {1 field {1 name, 2 value {3 string}}}}},
 #: 7 direct response {1 status}, 9 headers to add, 13 configuration by filter {1 name, 2 any}, 14 name.
 _FOREVER = block(8, b"")
@@ -44,6 +49,20 @@ _DISABLED = block(
     2, text(1, "type.googleapis.com/envoy.config.route.v3.FilterConfig") + block(2, count(3, 1))
 )
 _UNGUARDED = b"".join(block(13, text(1, name) + _DISABLED) for name in GUARDS)
+_STREAMS = block(
+    13,
+    text(1, "edge")
+    + block(
+        2,
+        text(1, "type.googleapis.com/envoy.extensions.filters.http.lua.v3.LuaPerRoute")
+        + block(2, text(2, STREAMS)),
+    ),
+)
+#: How requests look that may become streams: websockets, and what `EventSource` sends.
+_OPENS_STREAM = (
+    block(6, text(1, "upgrade") + count(7, 1)),
+    block(6, text(1, "accept") + block(13, text(1, "text/event-stream"))),
+)
 _NAMED = text(14, "route")
 _DST = text(1, DST_HEADER)
 _OVERWRITE = count(3, 2)
@@ -66,9 +85,12 @@ def hub_resource(base_url: str) -> Resource:
     retries = text(1, "connect-failure,refused-stream,reset-before-request") + block(2, count(1, 8))
     action = text(1, HUB_CLUSTER) + _FOREVER + block(9, retries + block(8, pauses))
     # The edge asks the hub on a way of its own; from outside that path leads nowhere.
-    private = block(1, text(1, f"{base}/hub/{CHECK_PATH}")) + block(7, count(1, 404)) + _UNGUARDED + _NAMED
+    private = [
+        block(1, text(1, f"{base}/hub/{path}")) + block(7, count(1, 404)) + _UNGUARDED + _NAMED
+        for path in (CHECK_PATH, USED_PATH)
+    ]
     to_hub = block(1, text(1, "/")) + block(2, action) + _UNGUARDED + _NAMED
-    return _resource(HUB_SCOPE, HUB_KEY, block(3, private) + block(3, to_hub))
+    return _resource(HUB_SCOPE, HUB_KEY, b"".join(block(3, route) for route in (*private, to_hub)))
 
 
 def _app_route(base: str, route: Route) -> bytes:
@@ -78,9 +100,13 @@ def _app_route(base: str, route: Route) -> bytes:
     if route.stream_life:
         action += high_block(36, block(1, count(1, route.stream_life)))
     header = block(1, _DST + text(2, str(route.target)))
-    guard = _UNGUARDED if route.guard is None else _metadata(route.guard)
-    match = block(1, text(1, base + route.prefix))
-    return block(3, match + block(2, action) + block(9, header + _OVERWRITE) + guard + _NAMED)
+    prefix = text(1, base + route.prefix)
+    rest = block(2, action) + block(9, header + _OVERWRITE) + _NAMED
+    if route.guard is None:
+        return block(3, block(1, prefix) + rest + _UNGUARDED)
+    rest += _metadata(route.guard)
+    streams = (block(3, block(1, prefix + opens) + rest + _STREAMS) for opens in _OPENS_STREAM)
+    return b"".join(streams) + block(3, block(1, prefix) + rest)
 
 
 def _metadata(guard: Guard) -> bytes:

@@ -1,0 +1,65 @@
+-- For websockets and event streams, after guard.lua: look at what passes as long as they are open.
+
+-- Whose streams must end: the hub's list, read again once a second while data moves.
+local ended, read_at = {}, 0
+local function has_ended(id, session)
+  local now = os.time()
+  if now ~= read_at then
+    read_at, ended = now, {}
+    local file = io.open("@ENDED@")
+    if file then
+      for line in file:lines() do ended[line] = true end
+      file:close()
+    end
+  end
+  return ended[id .. " " .. session]
+end
+
+-- The visitor's sign-in: as the pass said, or as the hub did when it was asked. Programs have none.
+local function session_of(handle)
+  local all = handle:streamInfo():dynamicMetadata()
+  local ours = all:get("apphub.guard")
+  if ours and ours["session"] then return ours["session"] end
+  local asked = all:get("envoy.filters.http.ext_authz")
+  return asked and asked["@SESSION@"] or ""
+end
+
+-- A frame that says nothing: a ping, its answer, or the one character that socket.io keeps alive with.
+local function idle(chunk)
+  local size = chunk:length()
+  if size < 2 then return true end
+  local first = string.byte(chunk:getBytes(0, 1))
+  return first == 137 or first == 138 or size <= 7
+end
+
+-- "Policy violation" as a close frame (RFC 6455, 7.4.1): from the visitor, masked with nothing, and to them.
+local CLOSE_FROM, CLOSE_TO = "\136\130\0\0\0\0\3\240", "\136\2\3\240"
+
+-- Nothing passes any more once the visitor is on the list; each side of a websocket is told so once.
+function envoy_on_request(handle)
+  local id = guard(handle)
+  if not id or not handle:headers():get("upgrade") then return end
+  local farewell = CLOSE_FROM
+  for chunk in handle:bodyChunks() do
+    if has_ended(id, session_of(handle)) then
+      chunk:setBytes(farewell)
+      farewell = ""
+    elseif not idle(chunk) then
+      used(handle, id)
+    end
+  end
+end
+
+function envoy_on_response(handle)
+  local id = handle:metadata():get("id")
+  if not id then return end
+  local headers = handle:headers()
+  local farewell = headers:get(":status") == "101" and CLOSE_TO or ""
+  if farewell == "" and string.sub(headers:get("content-type") or "", 1, 17) ~= "text/event-stream" then return end
+  for chunk in handle:bodyChunks() do
+    if has_ended(id, session_of(handle)) then
+      chunk:setBytes(farewell)
+      farewell = ""
+    end
+  end
+end

@@ -1,0 +1,213 @@
+"""The guard of a real Envoy, with a hub that says what the test wants it to say."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from envoy_rig import CLOSED, SIGNER, Backend, Rig, WebSocket, running
+
+from apphub.passes.tokens import Claims
+from apphub.proxy.base import Guard, Route, Visitor
+from apphub.proxy.envoy.ended import EndedStreams
+
+GUARD = Guard("server-7", user_header="x-forwarded-user", groups_header="x-forwarded-groups")
+
+
+@pytest.fixture
+async def rig() -> AsyncIterator[Rig]:
+    async with running() as rig:
+        rig.hub.answer = refusing
+        yield rig
+
+
+def refusing(head: str) -> bytes | None:
+    """A hub that lets nobody in."""
+    return b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n" if " /hub/edge/check" in head else None
+
+
+async def guarded(rig: Rig, guard: Guard = GUARD, **more: object) -> Backend:
+    """An app that the edge guards, at /user/ada/."""
+    app = await rig.app("ada")
+    await publish(rig, app, guard, **more)
+    return app
+
+
+async def publish(rig: Rig, app: Backend, guard: Guard, **more: object) -> None:
+    assert await rig.control.publish(
+        {"user/ada": (Route("/user/ada/", app.address, guard, **more),)}  # type: ignore[arg-type]
+    )
+
+
+def a_pass(audience: str = "server-7", *, session: str = "s1", epoch: int = 0, life: float = 60) -> str:
+    now = datetime.now(UTC)
+    claims = Claims(audience, "ada", session, epoch)
+    return SIGNER.make(
+        claims,
+        groups=frozenset({"analysts"}),
+        url="http://hub.example/user/ada/",
+        now=now,
+        expires=now + timedelta(seconds=life),
+    )
+
+
+def asked(rig: Rig) -> int:
+    """How often the edge has asked the hub."""
+    return sum(" /hub/edge/check" in head for head in rig.hub.heads)
+
+
+async def test_a_pass_that_counts_lets_in_without_a_question(rig: Rig) -> None:
+    await guarded(rig)
+    answer = await rig.get("/user/ada/x", cookie=f"a=1; apphub-pass={a_pass()}; b=2")
+    assert answer.status_code == 200
+    assert "x-forwarded-user: ada\r\n" in answer.text
+    assert "x-forwarded-groups: analysts\r\n" in answer.text
+    assert "x-apphub-identity: ey" in answer.text
+    assert "cookie: a=1; b=2\r\n" in answer.text
+    assert asked(rig) == 0
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        None,
+        a_pass("server-8"),
+        a_pass(epoch=1),
+        a_pass(life=-60),
+        a_pass()[:-4] + "AAAA",
+    ],
+    ids=["none", "another app", "another epoch", "expired", "forged"],
+)
+async def test_every_doubt_is_the_hubs_to_settle(rig: Rig, held: str | None) -> None:
+    await guarded(rig)
+    headers = {"cookie": f"apphub-pass={held}"} if held else {}
+    assert (await rig.get("/user/ada/x", **headers)).status_code == 401
+    assert asked(rig) == 1
+    rig.hub.answer = lambda _: None
+    assert (await rig.get("/user/ada/x", **headers)).text.startswith("ada\n")
+    assert asked(rig) == 2
+
+
+async def test_a_session_on_the_deny_list_is_asked_about_and_the_others_are_not(rig: Rig) -> None:
+    app = await guarded(rig)
+    await publish(rig, app, dataclasses.replace(GUARD, denied=("s1", "s11")))
+    assert (await rig.get("/user/ada/x", cookie=f"apphub-pass={a_pass()}")).status_code == 401
+    assert asked(rig) == 1
+    # Names are compared whole: `s` and `1` are inside of what is denied.
+    for session in ("s", "1", "s2", "1,s11"):
+        held = a_pass(session=session)
+        assert (await rig.get("/user/ada/x", cookie=f"apphub-pass={held}")).status_code == 200
+    assert asked(rig) == 1
+
+
+async def test_a_hub_that_is_away_lets_nobody_in_who_has_no_pass(rig: Rig) -> None:
+    await guarded(rig)
+    await rig.hub.close()
+    rig.edge.hub_socket.unlink()
+    assert (await rig.get("/user/ada/x")).status_code == 503
+    assert (await rig.get("/user/ada/x", cookie=f"apphub-pass={a_pass()}")).status_code == 200
+
+
+async def test_questions_and_reports_of_the_edge_cannot_be_sent_from_outside(rig: Rig) -> None:
+    for path in ("/hub/edge/check/user/ada/", "/hub/edge/used/server-7", "/hub/edge/../edge/used/server-7"):
+        assert (await rig.client.post(path)).status_code == 404
+    assert not rig.hub.heads
+
+
+async def test_a_stripped_app_is_asked_without_its_prefix_and_only_there(rig: Rig) -> None:
+    await guarded(rig, strip=True)
+    cookie = f"apphub-pass={a_pass()}"
+    for path, asked_for in (
+        ("/user/ada/", "/"),
+        ("/user/ada/x?y=1", "/x?y=1"),
+        ("/user/ada//x", "//x"),
+        ("/user/ada/user/ada/", "/user/ada/"),
+    ):
+        assert (await rig.get(path, cookie=cookie)).text.startswith(f"ada\nGET {asked_for} HTTP/1.1")
+    socket = await WebSocket.connect(rig.edge.bind[0], "/user/ada/ws", cookie=cookie)
+    assert await socket.ask("hello") == "hello"
+    await socket.close()
+
+
+async def test_what_somebody_has_open_ends_within_moments_when_they_may_no_longer_visit(rig: Rig) -> None:
+    app = await guarded(rig)
+    gone, stays = [
+        await WebSocket.connect(rig.edge.bind[0], "/user/ada/ws", cookie=f"apphub-pass={a_pass(session=one)}")
+        for one in ("s1", "s2")
+    ]
+    for text in ("one", "a longer one"):
+        assert await gone.ask(text) == text
+        assert await stays.ask(text) == text
+    rig.control.end_streams([Visitor("server-7", "s1")])
+    await asyncio.sleep(1.1)
+    assert await stays.ask("still here") == "still here"
+    # The app hears a farewell too, and closes; what was said never reached it.
+    assert await gone.hear_end("me too") == CLOSED
+    await publish(rig, app, GUARD)
+    assert await stays.ask("and now") == "and now"
+    await gone.close()
+    await stays.close()
+
+
+async def test_the_hub_says_whose_stream_it_is_that_it_let_in(rig: Rig) -> None:
+    await guarded(rig)
+    named = b"HTTP/1.1 200 OK\r\nx-hub-session: s9\r\ncontent-length: 0\r\n\r\n"
+    rig.hub.answer = lambda head: named if " /hub/edge/check" in head else None
+    assert "s9" not in (await rig.get("/user/ada/x")).text
+    socket = await WebSocket.connect(rig.edge.bind[0], "/user/ada/ws")
+    assert await socket.ask("hello") == "hello"
+    rig.control.end_streams([Visitor("server-7", "s9")])
+    await asyncio.sleep(1.1)
+    assert await socket.hear_end("still?") == CLOSED
+    await socket.close()
+
+
+async def test_streams_end_after_their_life(rig: Rig) -> None:
+    await guarded(rig, stream_life=1)
+    socket = await WebSocket.connect(rig.edge.bind[0], "/user/ada/ws", cookie=f"apphub-pass={a_pass()}")
+    assert await socket.ask("hello") == "hello"
+    await asyncio.sleep(1.2)
+    with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+        await socket.ask("still?")
+    await socket.close()
+
+
+async def test_the_hub_hears_once_that_an_app_is_used_and_never_of_pings(rig: Rig) -> None:
+    await guarded(rig)
+    cookie = f"apphub-pass={a_pass()}"
+    socket = await WebSocket.connect(rig.edge.bind[0], "/user/ada/ws", cookie=cookie)
+    await _heard(rig, 1)
+    for _ in range(20):
+        await rig.get("/user/ada/x", cookie=cookie)
+        await socket.ask("something typed")
+        await socket.ask("3")
+    await asyncio.sleep(0.3)
+    # Each worker of the edge counts for itself.
+    assert 1 <= uses(rig) <= (os.cpu_count() or 1)
+    await socket.close()
+
+
+def uses(rig: Rig) -> int:
+    return sum(head.startswith("POST /hub/edge/used/server-7 ") for head in rig.hub.heads)
+
+
+async def _heard(rig: Rig, number: int) -> None:
+    async with asyncio.timeout(5):
+        while uses(rig) < number:
+            await asyncio.sleep(0.02)
+
+
+async def test_the_list_of_ended_streams_outlives_the_hub_and_can_be_taken_back(rig: Rig) -> None:
+    ended = EndedStreams(rig.edge.ended_file, 3600)
+    ended.add([Visitor("server-7", "s1"), Visitor("server-7", "s2")])
+    again = EndedStreams(rig.edge.ended_file, 3600)
+    again.discard(Visitor("server-7", "s1"))
+    assert rig.edge.ended_file.read_text() == "server-7 s2\n"
+    assert rig.edge.ended_file.stat().st_mode & 0o777 == 0o600
+    forgetful = EndedStreams(rig.edge.ended_file, -1)
+    forgetful.add([])
+    assert rig.edge.ended_file.read_text() == ""

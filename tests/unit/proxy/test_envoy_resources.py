@@ -1,0 +1,198 @@
+"""Scopes as the messages that Envoy is sent, held against the generic protobuf classes."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import timedelta
+
+import pytest
+from envoy_data_plane.envoy.config.core import v3 as core
+from envoy_data_plane.envoy.config.route import v3 as route
+from envoy_data_plane.envoy.extensions.filters.http.lua import v3 as lua
+from envoy_data_plane.envoy.type.matcher import v3 as matcher
+from envoy_data_plane.google.protobuf import Any, Struct
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from apphub.kit.addresses import Address
+from apphub.proxy.base import Guard, Route
+from apphub.proxy.envoy.resources import hub_resource, resource
+
+
+def _generic(name: str, key: list[str], routes: list[route.Route]) -> route.ScopedRouteConfiguration:
+    fragment = route.ScopedRouteConfigurationKeyFragment
+    return route.ScopedRouteConfiguration(
+        name=name,
+        key=route.ScopedRouteConfigurationKey(fragments=[fragment(string_key=part) for part in key]),
+        route_configuration=route.RouteConfiguration(
+            name=name, virtual_hosts=[route.VirtualHost(name="v", domains=["*"], routes=routes)]
+        ),
+    )
+
+
+#: Filters switched off, as the generic classes say it.
+_OFF = Any(
+    type_url="type.googleapis.com/envoy.config.route.v3.FilterConfig",
+    value=bytes(route.FilterConfig(disabled=True)),
+)
+_UNGUARDED = dict.fromkeys(("pass", "edge", "ask"), _OFF)
+
+
+def _generic_route(
+    prefix: str, target: str, *, guard: dict[str, str] | None = None, **action: object
+) -> route.Route:
+    made = route.Route(
+        name="route",
+        match=route.RouteMatch(prefix=prefix),
+        route=route.RouteAction(cluster="apps", timeout=timedelta(0), **action),
+        request_headers_to_add=[
+            core.HeaderValueOption(
+                header=core.HeaderValue(key="x-hub-dst", value=target),
+                append_action=core.HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
+            )
+        ],
+    )
+    if guard is None:
+        made.typed_per_filter_config = _UNGUARDED
+    else:
+        made.metadata = core.Metadata(filter_metadata={"edge": Struct.from_dict(guard)})
+    return made
+
+
+def _with_streams(plain: route.Route) -> list[route.Route]:
+    """The routes of a guarded app: those for websockets and event streams come first."""
+    per_route = Any(
+        type_url="type.googleapis.com/envoy.extensions.filters.http.lua.v3.LuaPerRoute",
+        value=bytes(lua.LuaPerRoute(name="streams")),
+    )
+    event_stream = matcher.StringMatcher(exact="text/event-stream")
+    opens = (
+        route.HeaderMatcher(name="upgrade", present_match=True),
+        route.HeaderMatcher(name="accept", string_match=event_stream),
+    )
+    assert plain.match is not None
+    streams = [
+        dataclasses.replace(
+            plain,
+            match=dataclasses.replace(plain.match, headers=[header]),
+            typed_per_filter_config={"edge": per_route},
+        )
+        for header in opens
+    ]
+    return [*streams, plain]
+
+
+def _life(seconds: int) -> route.RouteActionMaxStreamDuration:
+    return route.RouteActionMaxStreamDuration(max_stream_duration=timedelta(seconds=seconds))
+
+
+LAB = Address("127.0.0.1", 20001)
+OWN = Address("::1", 20002)
+GUARD = Guard("server-7", epoch=3, denied=("one", "two"), user_header="x-user", groups_header="x-groups")
+TOLD = {"id": "server-7", "epoch": "3", "denied": ",one,two,", "user": "x-user", "groups": "x-groups"}
+UNTOLD = {"id": "server-8", "epoch": "0", "denied": ",,", "user": "", "groups": ""}
+
+
+@pytest.mark.parametrize(
+    ("made", "wanted"),
+    [
+        pytest.param(
+            Route("/user/ada/lab/", LAB), _generic_route("/apps/user/ada/lab/", "127.0.0.1:20001"), id="open"
+        ),
+        pytest.param(
+            Route("/user/ada/", OWN, Guard("server-8")),
+            _generic_route("/apps/user/ada/", "[::1]:20002", guard=UNTOLD),
+            id="guarded",
+        ),
+        pytest.param(
+            Route("/user/ada/", OWN, strip=True),
+            _generic_route("/apps/user/ada/", "[::1]:20002", prefix_rewrite="/"),
+            id="stripped",
+        ),
+        pytest.param(
+            Route("/user/ada/", OWN, stream_life=60),
+            _generic_route("/apps/user/ada/", "[::1]:20002", max_stream_duration=_life(60)),
+            id="short streams",
+        ),
+        pytest.param(
+            Route("/user/ada/lab/", LAB, GUARD, strip=True, stream_life=3600),
+            _generic_route(
+                "/apps/user/ada/lab/",
+                "127.0.0.1:20001",
+                guard=TOLD,
+                prefix_rewrite="/",
+                max_stream_duration=_life(3600),
+            ),
+            id="guarded, stripped, short streams",
+        ),
+    ],
+)
+def test_a_route_is_the_message_the_generic_classes_would_write(made: Route, wanted: route.Route) -> None:
+    content = resource("user/ada", (made,), "/apps/").content
+    routes = [wanted] if made.guard is None else _with_streams(wanted)
+    assert route.ScopedRouteConfiguration.parse(content) == _generic("user/ada", ["user", "ada"], routes)
+
+
+def test_the_routes_of_a_scope_stand_in_the_order_given() -> None:
+    made = resource("user/ada", (Route("/user/ada/lab/", LAB, GUARD), Route("/user/ada/", OWN)), "/")
+    wanted = [
+        *_with_streams(_generic_route("/user/ada/lab/", "127.0.0.1:20001", guard=TOLD)),
+        _generic_route("/user/ada/", "[::1]:20002"),
+    ]
+    assert route.ScopedRouteConfiguration.parse(made.content) == _generic("user/ada", ["user", "ada"], wanted)
+
+
+@pytest.mark.parametrize("change", [{"epoch": 4}, {"denied": ("one",)}, {"id": "server-9"}])
+def test_whatever_a_guard_says_makes_another_version(change: dict[str, object]) -> None:
+    def version(guard: Guard) -> str:
+        return resource("user/ada", (Route("/user/ada/", LAB, guard),), "/").version
+
+    assert version(GUARD) == version(dataclasses.replace(GUARD))
+    assert version(GUARD) != version(dataclasses.replace(GUARD, **change))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("base", ["", "/apps"])
+def test_the_hub_scope_is_the_message_the_generic_classes_would_write(base: str) -> None:
+    retries = route.RetryPolicy(
+        retry_on="connect-failure,refused-stream,reset-before-request",
+        num_retries=8,
+        retry_back_off=route.RetryPolicyRetryBackOff(
+            base_interval=timedelta(milliseconds=100), max_interval=timedelta(seconds=1)
+        ),
+    )
+    action = route.RouteAction(cluster="hub", timeout=timedelta(0), retry_policy=retries)
+    private = [
+        route.Route(
+            name="route",
+            match=route.RouteMatch(prefix=f"{base}/hub/edge/{of_the_edge}"),
+            direct_response=route.DirectResponseAction(status=404),
+            typed_per_filter_config=_UNGUARDED,
+        )
+        for of_the_edge in ("check", "used")
+    ]
+    to_hub = route.Route(
+        name="route",
+        match=route.RouteMatch(prefix="/"),
+        route=action,
+        typed_per_filter_config=_UNGUARDED,
+    )
+    wanted = _generic("hub", [".", "-"], [*private, to_hub])
+    assert route.ScopedRouteConfiguration.parse(hub_resource(f"{base}/").content) == wanted
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.text(min_size=1, max_size=300).filter(lambda name: "/" not in name and name.isprintable()))
+def test_any_name_survives_the_wire(name: str) -> None:
+    made = resource(f"user/{name}", (Route(f"/user/{name}/", Address("127.0.0.1", 1)),), "/")
+    read = route.ScopedRouteConfiguration.parse(made.content)
+    assert read.name == f"user/{name}"
+    assert read.key is not None
+    assert [part.string_key for part in read.key.fragments] == ["user", name]
+
+
+def test_a_version_changes_with_the_content_and_only_with_it() -> None:
+    def version(port: int) -> str:
+        return resource("user/ada", (Route("/user/ada/", Address("127.0.0.1", port)),), "/").version
+
+    assert version(1) == version(1)
+    assert version(1) != version(2)
