@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -11,6 +12,7 @@ from litestar.handlers import HTTPRouteHandler
 from apphub.access.scopes import SCOPES
 from apphub.app import build_app
 from apphub.hub import Hub
+from apphub.kit.urls import Urls
 from apphub.web.needs import Need, needs, needs_list, public, signed_in, visitor
 
 Route = tuple[str, str]
@@ -33,6 +35,7 @@ OPEN: dict[Route, str] = {
     ("GET", "/hub/api/health"): "the same",
     ("HEAD", "/hub/api/health"): "the same",
     ("GET", "/hub/api/openapi.json"): "what the API looks like is in the documentation too",
+    ("GET", "/hub/api-docs"): "the same, as a page",
     ("GET", "/hub/api/authorizations/token"): "proves itself with a password in the body",
     ("POST", "/hub/api/authorizations/token"): "proves itself with a password in the body",
     ("POST", "/hub/api/users/{user}/tokens"): "proves itself with a password in the body, or by its token",
@@ -48,7 +51,9 @@ CHECK = "/hub/edge/check/{rest}"
 
 def routes() -> list[tuple[Route, HTTPRouteHandler]]:
     """All routes with their handlers; Litestar answers OPTIONS by itself, with nothing but methods."""
-    app = build_app(cast("Hub", None))
+    # The document of the API names the hub's base URL; nothing else of a hub is asked.
+    hub = SimpleNamespace(urls=Urls("/", "http://127.0.0.1:8081", None))
+    app = build_app(cast("Hub", hub))
     found = []
     for route in app.routes:
         for handler in route.route_handlers:
@@ -113,8 +118,8 @@ def test_what_is_made_without_a_name_in_the_path_needs_its_scope_everywhere() ->
 
 def test_reading_changes_nothing_by_the_look_of_its_need() -> None:
     # Requests that any link can cause (GET) never ask for a right to change something; the exceptions
-    # show a form, or ask before anything happens.
-    forms = {"/hub/spawn/{user}", "/hub/spawn/{user}/{server}"}
+    # show a form, or what a change would come to, before anything happens.
+    forms = {"/hub/spawn/{user}", "/hub/spawn/{user}/{server}", "/hub/api/profiles/{profile}/preview"}
     for (method, path), handler in routes():
         need = _needs(handler)[0]
         if method == "GET" and isinstance(need, needs) and path not in forms:
