@@ -86,9 +86,9 @@ class Renderer:
 
     def page(self, page: Page, shell: Shell, *, language: str) -> bytes:
         """The page for a filled context."""
-        return self.render(page.template, language=language, page=page, shell=shell)
+        return self.render(page.template, {"page": page, "shell": shell}, language=language)
 
-    def render(self, template: str, *, language: str, **context: object) -> bytes:
+    def render(self, template: str, context: Mapping[str, object], *, language: str) -> bytes:
         """A template with its context (`page` and `shell`), UTF-8; an unknown language is English."""
         environment = self._environments.get(language) or self._environments[SOURCE]
         return environment.get_template(template).render(context).encode()

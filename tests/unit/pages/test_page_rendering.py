@@ -181,7 +181,7 @@ def test_without_scripts_the_progress_page_reloads_itself_until_it_failed() -> N
 
 def test_a_missing_context_is_an_error_and_not_an_empty_page() -> None:
     with pytest.raises(UndefinedError):
-        RENDERER.render("home.html", language="en", shell=SHELL)
+        RENDERER.render("home.html", {"shell": SHELL}, language="en")
 
 
 def test_an_unknown_language_is_answered_in_english() -> None:
