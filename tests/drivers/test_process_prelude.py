@@ -44,7 +44,7 @@ class Home:
     def run(self, what: dict[str, Any]) -> subprocess.CompletedProcess[str]:
         env = {"HOME": str(self.path), "PATH": os.environ["PATH"], "SHOWN": str(self.path / "shown.json")}
         return subprocess.run(
-            [sys.executable, "-I", "-S", prelude.__file__],
+            prelude.invocation(None),
             env=env | prelude.encode(what),
             cwd=self.path,
             capture_output=True,

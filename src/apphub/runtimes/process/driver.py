@@ -21,7 +21,6 @@ import os
 import pwd
 import shutil
 import signal
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -187,7 +186,7 @@ def _order(spec: LaunchSpec, places: Places) -> dict[str, Any]:
     if spec.setup is not None:
         order = {"ref": str(spec.ref), "command": command, **msgspec.to_builtins(spec.setup)}
         env |= prelude.encode(order)
-        command = [sys.executable, "-I", "-S", prelude.__file__]
+        command = prelude.invocation(spec.run_as)
     return {
         "ref": str(spec.ref),
         "command": command,

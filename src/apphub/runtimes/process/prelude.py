@@ -41,6 +41,23 @@ def encode(order: dict[str, Any]) -> dict[str, str]:
     return {f"{VARIABLE}{number}": part for number, part in enumerate(parts)}
 
 
+def invocation(run_as: str | None) -> list[str]:
+    """How to begin with this program as some account (None: the hub's own).
+
+    The hub may be installed where other accounts see nothing: so the text of this file is
+    passed on, and any Python 3.9 that everybody can run does.
+    """
+    own = run_as is None or _open_to_all(sys.executable)
+    python = sys.executable if own else shutil.which("python3", path="/usr/local/bin:/usr/bin:/bin")
+    return [python or sys.executable, "-I", "-S", "-c", Path(__file__).read_text()]
+
+
+def _open_to_all(program: str) -> bool:
+    """Whether any account may run it: the file itself, and every folder on the way."""
+    named, path = Path(program).absolute(), Path(program).resolve()
+    return all(one.stat().st_mode & 0o001 for one in (path, *path.parents, *named.parents))
+
+
 def decode(env: dict[str, str]) -> dict[str, Any]:
     """What to do; it is taken out of the variables."""
     names = sorted(
@@ -136,7 +153,7 @@ class Setup:
         """Have what is not to stay removed when this process, whatever it becomes, has ended."""
         try:
             main = os.pidfd_open(os.getpid())
-        except OSError:
+        except (AttributeError, OSError):
             return  # a machine that has none: the next start sweeps
         if os.fork():
             os.close(main)
