@@ -9,7 +9,7 @@ from litestar.enums import HttpMethod
 
 from apphub import JUPYTERHUB_VERSION, __version__
 from apphub.access.scopes import of_jupyterhub
-from apphub.api.schema.shapes import Asking, Info, ServiceAsking, UserAsking, Version
+from apphub.api.schema.shapes import Asking, HubVersion, Info, ServiceAsking, UserAsking
 from apphub.api.wire import service_json, user_json
 from apphub.people import services as services_store
 from apphub.web.json import answer, empty
@@ -20,7 +20,7 @@ from apphub.web.says import Query, says
 _WHY = "what a hub is, and whether it lives, is no secret"
 
 
-@get("/hub/api", guards=[public(_WHY)], opt=says({200: Version}))
+@get("/hub/api", guards=[public(_WHY)], opt=says({200: HubVersion}))
 async def version(request: HubRequest) -> Response[bytes]:
     """The version of the contract, as JupyterHub's tools ask for it."""
     return answer({"version": JUPYTERHUB_VERSION})

@@ -20,7 +20,7 @@ Moment = Annotated[
 Scopes = Annotated[list[str], Meta(description="Scopes, with their filters.")]
 
 
-class Version(TypedDict):
+class HubVersion(TypedDict):
     """The version of JupyterHub whose API this is."""
 
     version: str

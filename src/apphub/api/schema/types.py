@@ -44,7 +44,11 @@ class Types:
         self._leaves = [leaf for kind in kinds for leaf in members(kind)]
         schemas, components = msgspec.json.schema_components(self._leaves, ref_template=f"{_PLACE}{{name}}")
         self._schemas = schemas
-        self.components = {_fit(name): _told(name, shape) for name, shape in sorted(components.items())}
+        self.components: dict[str, Schema] = {}
+        for name, shape in sorted(components.items()):
+            if _fit(name) in self.components:
+                raise ValueError(f"two types are called {_fit(name)} in the document; give one another name")
+            self.components[_fit(name)] = _told(name, shape)
 
     def schema(self, kind: Any) -> Schema:
         """The schema of one of the types."""
