@@ -70,8 +70,10 @@ class Notebook:
         page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
 
     def connect_again(self) -> None:
-        """Send away JupyterLab's question whether to restart its server, and wait for it to connect."""
-        self._page.get_by_role("button", name="Dismiss").click()
+        """Wait for JupyterLab to connect, and send away its question whether to restart its server."""
+        # It asks only if its second try comes too early as well.
+        dismiss = self._page.get_by_role("button", name="Dismiss")
+        self._page.add_locator_handler(dismiss, lambda button: button.click())
         connected = re.compile("idle|unknown")  # it does not ask the kernel until something is run
         expect(self._page.locator(".jp-Notebook-ExecutionIndicator")).to_have_attribute(
             "data-status", connected, timeout=2 * PATIENCE
