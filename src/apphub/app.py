@@ -22,13 +22,13 @@ from apphub.web.errors import headers_of, message_of, status_of
 from apphub.web.front import Front
 from apphub.web.json import answer
 from apphub.web.methods import keep_methods, tell_methods
-from apphub.web.metrics import metrics
+from apphub.web.metrics import figures
 from apphub.web.request import HubRequest
 
 log = structlog.get_logger(__name__)
 
 
-ROUTES = [*API, *PAGES, *GATE, metrics]
+ROUTES = [*API, *PAGES, *GATE, figures]
 
 
 def build_app(hub: Hub) -> Litestar:

@@ -23,6 +23,7 @@ from apphub.db import Database, open_database
 from apphub.declared import declare
 from apphub.declared.reload import Reader, Reload
 from apphub.importer import collect
+from apphub.kit import metrics
 from apphub.kit.secrets import Keys
 from apphub.kit.urls import Urls
 from apphub.login import Login
@@ -181,6 +182,7 @@ async def open_hub(
                     ("launch rights", LaunchRights(db, profiles, settings.on_group_loss).run),
                     ("reload", reload.run),
                     ("usage", usage.run),
+                    ("turns", metrics.watch_loop),
                     ("sweep", lambda: _sweep(access, passes)),
                 )
             ]

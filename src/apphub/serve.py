@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -29,6 +30,7 @@ from apphub.declared.reload import Reader
 from apphub.errors import HubError, Unavailable
 from apphub.folder import Sockets, lock, open_folder, sockets_of
 from apphub.hub import Hub, open_hub
+from apphub.kit import metrics
 from apphub.kit.addresses import Address
 from apphub.kit.log import set_up
 from apphub.kit.secrets import Keys
@@ -112,6 +114,7 @@ async def _edge(settings: Settings, sockets: Sockets, again: asyncio.Event) -> A
 async def _hub(
     settings: Settings, sockets: Sockets, stop: asyncio.Event, reader: Reader | None, file: Path | None
 ) -> AsyncGenerator[Hub]:
+    begun = time.perf_counter()
     address = _api_address(settings)
     ended = EndedStreams(edge_of(settings, sockets).ended_file, stream_memory(settings.edge.stream_life))
     plane = ControlPlane(sockets.control, settings.base_url, ended=ended)
@@ -121,6 +124,7 @@ async def _hub(
             _listening(edge_door(app, hub), uds=sockets.hub),
             _listening(server_door(app, hub), address=address),
         ):
+            metrics.STARTUP.observe(time.perf_counter() - begun)
             yield hub
 
 

@@ -16,7 +16,7 @@ from apphub.audit import By, insert_entry
 from apphub.db import Database
 from apphub.db.changes import RIGHTS
 from apphub.errors import Forbidden, Invalid, LimitReached
-from apphub.kit import clock, secrets
+from apphub.kit import clock, metrics, secrets
 from apphub.kit.names import is_name, user_name
 from apphub.login import store
 from apphub.login.passwords import LONGEST, Passwords
@@ -65,6 +65,10 @@ class Login:
 
     async def sign_in(self, name: object, password: object, by: By, door: Door) -> str:
         """The folded name of who signs in. Raises `SignInFailed` or `TooManyFailures`."""
+        with metrics.judged(metrics.LOGINS):
+            return await self._sign_in(name, password, by, door)
+
+    async def _sign_in(self, name: object, password: object, by: By, door: Door) -> str:
         account = self._account(name)
         keys = [f"account:{secrets.digest(account or str(name)[:300])}", address_key(by.address)]
         await self._check_failures(keys)

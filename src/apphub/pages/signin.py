@@ -8,6 +8,7 @@ from litestar import Response, get, post
 
 from apphub.audit import By
 from apphub.errors import Forbidden
+from apphub.kit import metrics
 from apphub.login.actions import SignInFailed, TooManyFailures
 from apphub.pages.addressed import asked
 from apphub.pages.answers import language, redirect, show, signed_in, signed_out
@@ -95,7 +96,8 @@ async def sign_out(request: HubRequest) -> Response[bytes]:
 async def _sign_out(request: HubRequest, page: str) -> Response[bytes]:
     caller = request.caller
     if caller is not None and caller.by_cookie and caller.session_id is not None:
-        await request.hub.access.end_session(request.by, caller.session_id)
+        with metrics.timed(metrics.LOGOUTS):
+            await request.hub.access.end_session(request.by, caller.session_id)
     return signed_out(request, redirect(f"{request.hub.urls.hub}{page}"))
 
 

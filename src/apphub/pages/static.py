@@ -7,6 +7,7 @@ from litestar import Response, get, post
 from litestar.enums import MediaType
 
 from apphub.errors import NotFound
+from apphub.kit import metrics
 from apphub.pages.answers import language, renderer
 from apphub.pages.locale import gettext
 from apphub.web.needs import public
@@ -36,6 +37,7 @@ async def logo(request: HubRequest) -> Response[bytes]:
 async def csp_report(request: HubRequest) -> Response[bytes]:
     """A browser has stopped something that a page's policy does not allow: worth a look."""
     report = (await request.body())[:1000]
+    metrics.CSP_REPORTS.inc()
     log.warning("csp.violation", report=report.decode(errors="replace"))
     return Response(b"", status_code=204, media_type=MediaType.TEXT)
 

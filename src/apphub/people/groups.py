@@ -148,3 +148,16 @@ async def check_launched(tx: Tx, user_id: int) -> None:
     """Somebody may have lost the right to launch what they run: have it looked at."""
     await tx.execute(_CHECK, {"users": [user_id]})
     tx.changed(CHECKS)
+
+
+async def list_memberships(tx: Tx, most: int) -> list[tuple[str, str]]:
+    """Every group with each of its members, by name."""
+    statement = (
+        sa.select(g.name, t.users.c.name)
+        .join_from(t.groups, t.memberships, m.group_id == g.id)
+        .join(t.users, t.users.c.id == m.user_id)
+        .where(t.users.c.deleted.is_(None))
+        .order_by(g.name, t.users.c.name)
+        .limit(most)
+    )
+    return [(group, user) for group, user in await tx.execute(statement)]

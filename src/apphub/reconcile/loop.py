@@ -18,7 +18,7 @@ import structlog
 from apphub.db import Database, Tx
 from apphub.db.changes import DUE, server_topic
 from apphub.errors import Unavailable
-from apphub.kit import clock
+from apphub.kit import clock, metrics
 from apphub.reconcile import store
 from apphub.reconcile.decide import Seen, Standing, Step, decide
 from apphub.reconcile.steps import Steps
@@ -66,7 +66,8 @@ class Reconciler:
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
-            await self._adopt(group)
+            with metrics.timed(metrics.ADOPTION):
+                await self._adopt(group)
             group.create_task(self._watch_exits())
             with self._db.changes.listen(DUE) as news:
                 while True:

@@ -8,6 +8,7 @@ alone writes `routed_attempt`, once every connected edge has the route.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -16,7 +17,7 @@ import structlog
 
 from apphub.db import Database
 from apphub.db.changes import server_topic
-from apphub.kit import clock
+from apphub.kit import clock, metrics
 from apphub.kit.addresses import Address
 from apphub.kit.urls import segment
 from apphub.passes.actions import audience
@@ -52,6 +53,13 @@ def routes_of(rows: Iterable[Any], denied: Mapping[int, Sequence[str]], stream_l
     return routes
 
 
+def _count(changes: Mapping[str, Scope], published: bool, seconds: float) -> None:
+    """Once for everybody whose routes were published together."""
+    outcome = "success" if published else "failure"
+    for routes in changes.values():
+        (metrics.ROUTES_ADDED if routes else metrics.ROUTES_DELETED).labels(outcome).observe(seconds)
+
+
 class Publisher:
     """Tells the data plane what changed, many users at a time."""
 
@@ -68,7 +76,8 @@ class Publisher:
         rows, routes = await self._routes(None)
         services = await service_routes(self._db)
         self._service_scopes = set(by_scope(services))
-        await self._plane.start(by_scope([*routes, *services]))
+        with metrics.timed(metrics.ROUTES_CHECKED):
+            await self._plane.start(by_scope([*routes, *services]))
         self.changed({row[1] for row in rows})
 
     def changed(self, users: Iterable[str]) -> None:
@@ -106,9 +115,12 @@ class Publisher:
         rows, routes = await self._routes(users)
         changes: dict[str, Scope] = {user_scope(name): () for name in users}
         changes |= by_scope(routes)
-        if not await self._plane.publish(changes):
-            if not self._plane.edges:
-                return False
+        begun = time.perf_counter()
+        published = await self._plane.publish(changes)
+        if not published and not self._plane.edges:
+            return False
+        _count(changes, published, time.perf_counter() - begun)
+        if not published:
             log.warning("routes.unacknowledged", users=len(users))
         async with self._db.write() as tx:
             changed = await store.update_routed(tx, users, [(row[0], row[3]) for row in rows])

@@ -7,6 +7,7 @@ lease it was asked under.
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ from apphub.access.model import NewToken
 from apphub.access.roles import BUILT_IN
 from apphub.db import Database
 from apphub.db.changes import DUE, RIGHTS, server_topic
-from apphub.kit import clock
+from apphub.kit import clock, metrics
 from apphub.kit.secrets import Keys
 from apphub.oauth import store as oauth_store
 from apphub.profiles import store as profiles_store
@@ -42,6 +43,8 @@ log = structlog.get_logger(__name__)
 QUOTED = 2000
 #: How long forgetting a server waits for the edges to forget it.
 WITHDRAWAL = timedelta(seconds=3)
+#: Stops under way in this process.
+STOPPING = metrics.Stopwatch()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,11 @@ class Steps:
         """What the driver sees of the server's current object."""
         if server.phase in (Phase.STOPPED, Phase.FAILED):
             return Sight(Life.ABSENT)
-        return await self.runtime.observe(server.ref)
+        begun = time.perf_counter()
+        sight = await self.runtime.observe(server.ref)
+        life = "running" if sight.life is Life.RUNNING else "stopped"
+        metrics.POLLS.labels(life).observe(time.perf_counter() - begun)
+        return sight
 
     async def answers(self, server: Server) -> bool:
         """Whether the server answers HTTP."""
@@ -102,6 +109,8 @@ class Steps:
     async def ready(self, server: Server, lease: str) -> bool:
         """Record that it answers; its route is published next."""
         done = await self._record(server, lease, phase=Phase.READY, last_activity=clock.now())
+        if done:
+            _told_start(server, "success")
         self.publisher.changed([server.key.user])
         return done
 
@@ -113,6 +122,9 @@ class Steps:
         # At rest it is the newest attempt that may have been launched without a record of it.
         attempt = server.phase_attempt if server.phase in LIVE else server.attempt
         done = await self._record(server, lease, phase=Phase.STOPPING, phase_attempt=attempt, reason=reason)
+        STOPPING.begin(server.id)
+        if done and reason and server.phase is Phase.STARTING:
+            _told_start(server, "failure")
         self.publisher.changed([server.key.user])
         return done
 
@@ -131,6 +143,8 @@ class Steps:
             if done:
                 await access_store.delete_tokens_of_server(tx, server.id)
             tx.changed(DUE, RIGHTS, server_topic(server.id))
+        if (seconds := STOPPING.end(server.id)) is not None:
+            metrics.STOPS.labels("success").observe(seconds)
         return done
 
     async def forget(self, server: Server, lease: str) -> bool:
@@ -193,6 +207,7 @@ class Steps:
 
     async def _fail_launch(self, server: Server, lease: str, reason: str) -> bool:
         log.info("server.failed", server=str(server.key), reason=reason)
+        _told_start(server, "error")
         return await self._record(
             server,
             lease,
@@ -241,6 +256,13 @@ class Steps:
                         await news.wait()
                 except TimeoutError:
                     continue
+
+
+def _told_start(server: Server, status: str) -> None:
+    """Count how a start has ended, and how long after it was asked for."""
+    if server.requested is not None:
+        seconds = max(0.0, (clock.now() - server.requested).total_seconds())
+        metrics.SPAWNS.labels(status, "").observe(seconds)
 
 
 def _make_home(path: str) -> None:

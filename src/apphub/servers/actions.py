@@ -18,7 +18,7 @@ from apphub.db import Database, Tx
 from apphub.db.changes import DUE, RIGHTS, server_topic
 from apphub.db.lock import ACTIVE_SERVERS, take_turns
 from apphub.errors import Conflict, Invalid, shown
-from apphub.kit import clock
+from apphub.kit import clock, metrics
 from apphub.people import People
 from apphub.people import store as people_store
 from apphub.people.model import Declared, Person, Source, UserExists, parse_user_name
@@ -27,6 +27,8 @@ from apphub.profiles.model import NoSuchProfile
 from apphub.servers import store
 from apphub.servers.checks import Refusal, Room, check_idle, check_names, check_room, check_runtime, refusals
 from apphub.servers.model import (
+    AlreadyRunning,
+    HubFull,
     NoSuchServer,
     Phase,
     Plan,
@@ -81,6 +83,16 @@ class Servers:
         else the default profile. A server that is starting already is left as it is.
         Raises `AlreadyRunning`, `HubFull` and what the catalogue raises.
         """
+        try:
+            return await self._start(by, key, ask)
+        except AlreadyRunning:
+            metrics.SPAWNS.labels("failure", "already-pending").observe(0)
+            raise
+        except HubFull:
+            metrics.SPAWNS.labels("failure", "too-many-users").observe(0)
+            raise
+
+    async def _start(self, by: By, key: ServerKey, ask: Ask) -> Server:
         now = clock.now()
         async with self.db.write() as tx:
             person = await people_store.get_person(tx, key.user)

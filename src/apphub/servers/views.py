@@ -6,7 +6,9 @@ or not by the doors, which know what the caller may see.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -243,3 +245,15 @@ class Views:
         async with self.db.read() as tx:
             row = (await tx.execute(sa.select(users.scalar_subquery(), running.scalar_subquery()))).one()
         return row[0], row[1]
+
+    async def count_active(self, since: Sequence[datetime]) -> tuple[int, ...]:
+        """How many people were seen since each of these moments."""
+        counts = [
+            sa.select(sa.func.count())
+            .select_from(t.users)
+            .where(u.deleted.is_(None), u.last_activity >= moment)
+            .scalar_subquery()
+            for moment in since
+        ]
+        async with self.db.read() as tx:
+            return tuple((await tx.execute(sa.select(*counts))).one())
