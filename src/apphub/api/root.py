@@ -8,6 +8,7 @@ from litestar import Response, get, route
 from litestar.enums import HttpMethod
 
 from apphub import JUPYTERHUB_VERSION, __version__
+from apphub.access.grants import Target
 from apphub.access.scopes import of_jupyterhub
 from apphub.api.schema.shapes import Asking, HubVersion, Info, ServiceAsking, UserAsking
 from apphub.api.wire import service_json, user_json
@@ -65,7 +66,7 @@ async def user(request: HubRequest) -> Response[bytes]:
     asking: Asking = {
         "token_id": f"a{actor.token_id}" if actor.token_id is not None else None,
         "session_id": actor.session_public_id if actor.token_id is not None else None,
-        "scopes": _scopes(request),
+        "scopes": await _scopes(request),
     }
     model: UserAsking | ServiceAsking
     if actor.kind == "user":
@@ -77,10 +78,31 @@ async def user(request: HubRequest) -> Response[bytes]:
     return answer(model)
 
 
-def _scopes(request: HubRequest) -> list[str]:
+async def _scopes(request: HubRequest) -> list[str]:
     """What the caller may do, in JupyterHub's words; with `?own_scopes=1` also in those of our own."""
-    names = request.actor.grants().names()
+    names = sorted({*request.actor.grants().names(), *await _by_group(request)})
     return names if request.query_params.get("own_scopes") == "1" else of_jupyterhub(names)
+
+
+async def _by_group(request: HubRequest) -> list[str]:
+    """Servers that the caller's token names and that the caller may use for a group of their owner's.
+
+    Names alone cannot tell (see `Grants.meet`); a server looks for just this scope of its visitor.
+    """
+    clauses = request.actor.reach("access:servers").clauses
+    filters = {narrowing for clause in clauses for narrowing in clause}
+    if not any(narrowing.kind == "group" for narrowing in filters):
+        return []
+    names = []
+    for narrowing in filters:
+        user = narrowing.value.partition("/")[0]
+        account = await request.hub.views.find_account(user) if narrowing.kind == "server" else None
+        if account is None:
+            continue
+        target = Target(user=user, groups=frozenset(account.person.groups), server=narrowing.value)
+        if request.actor.may("access:servers", target):
+            names.append(f"access:servers{narrowing}")
+    return names
 
 
 ROUTES = [version, health, info, user]

@@ -81,7 +81,8 @@ def may_visit(client: Client, actor: Actor) -> bool:
     """Whether the visitor holds it."""
     if client.server is not None:
         user = client.server.partition("/")[0]
-        return actor.may("access:servers", Target(user=user, server=client.server))
+        target = Target(user=user, groups=client.owner_groups, server=client.server)
+        return actor.may("access:servers", target)
     return actor.may("access:services", Target(service=client.service))
 
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from apphub.db import Tx
 from apphub.db import tables as t
 from apphub.kit import secrets
+from apphub.people.store import group_names
 
 o = t.oauth_clients.c
 k = t.oauth_codes.c
@@ -31,6 +32,8 @@ class Client:
     service: str | None
     server_id: int | None
     service_id: int | None
+    #: The groups that the server's owner is in.
+    owner_groups: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ async def find_client(tx: Tx, client_id: str) -> Client | None:
             t.services.c.name,
             o.server_id,
             o.service_id,
+            group_names,
         )
         .outerjoin(t.servers, t.servers.c.id == o.server_id)
         .outerjoin(t.users, t.users.c.id == t.servers.c.user_id)
@@ -81,6 +85,7 @@ async def find_client(tx: Tx, client_id: str) -> Client | None:
         service=row[7],
         server_id=row[8],
         service_id=row[9],
+        owner_groups=frozenset(row[10]),
     )
 
 
