@@ -26,8 +26,12 @@ FILTERS = ("user=ada", "group=team", "server=ada/lab", "service=mine")
 FOREIGN = ("bob", "zeus-other", "theirs")
 #: What each parameter of a path is when the path leads to something foreign.
 PARAMETERS = {
-    **{"user": "bob", "server": "lab", "group": "zeus-other", "service": "theirs"},
-    **{"profile": "closed", "binding": "1"},
+    "user": "bob",
+    "server": "lab",
+    "group": "zeus-other",
+    "service": "theirs",
+    "profile": "closed",
+    "binding": "1",
 }
 #: Columns that the hub itself moves while requests come in.
 MOVING = {"last_used", "last_activity", "lease", "lease_until", "due"}

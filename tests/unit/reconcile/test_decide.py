@@ -8,11 +8,11 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from lives import Moment, act, all_lives, left_alone, next_moments, record
 
 from apphub.reconcile.decide import Seen, Standing, Step, decide
 from apphub.runtimes.base import Life
 from apphub.servers.model import LIVE, Phase, Wanted
+from fakes.lives import Moment, act, all_lives, left_alone, next_moments, record
 
 
 @pytest.fixture(scope="module")

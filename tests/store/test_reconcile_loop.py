@@ -1,0 +1,318 @@
+"""The loop at work over real rows: what people want becomes so, whoever dies on the way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+import sqlalchemy as sa
+
+from apphub.db import Database
+from apphub.db import tables as t
+from apphub.kit.addresses import Address
+from apphub.kit.urls import Urls
+from apphub.reconcile import loop
+from apphub.reconcile.loop import Pace, Reconciler
+from apphub.reconcile.ports import Ports
+from apphub.reconcile.routes import Publisher
+from apphub.reconcile.steps import Steps
+from apphub.runtimes.base import LaunchFailed, LaunchSpec, Ref, Sight
+from apphub.runtimes.null import NullRuntime
+from apphub.servers.actions import Ask
+from apphub.servers.launch import Surroundings
+from apphub.servers.model import Phase, Server, ServerKey
+from fakes.people import BY, KEYS, Town
+from fakes.planes import MemoryPlane
+
+LAB = ServerKey("ada", "lab")
+PATIENCE = timedelta(seconds=60)
+
+
+class Died(BaseException):
+    """The hub, in the middle of something."""
+
+
+class Runtime(NullRuntime):
+    """Objects in memory that outlive the loop; counts launches, and fails or dies when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__("here")
+        self.launches: list[Ref] = []
+        self.tokens: dict[Ref, set[str]] = {}
+        self.most = 0
+        self.die_after_create = False
+        self.fail = ""
+        self.output = ""
+
+    async def create(self, spec: LaunchSpec) -> Sight:
+        if self.fail:
+            raise LaunchFailed(self.fail)
+        if spec.ref not in await self.list():
+            self.launches.append(spec.ref)
+        self.tokens.setdefault(spec.ref, set()).add(spec.env["JUPYTERHUB_API_TOKEN"])
+        sight = await super().create(spec)
+        if self.die_after_create:
+            self.die_after_create = False
+            raise Died
+        return sight
+
+    async def logs(self, ref: Ref, *, tail: int) -> str:
+        return self.output
+
+
+@dataclass
+class World:
+    """What stays when a hub dies."""
+
+    town: Town
+    folder: Path
+    runtime: Runtime = field(default_factory=Runtime)
+    plane: MemoryPlane = field(default_factory=MemoryPlane)
+    answers: bool = True
+    starts: int = 0
+    start_timeout: timedelta = timedelta(seconds=30)
+
+    @asynccontextmanager
+    async def hub(self) -> AsyncGenerator[None]:
+        """One life of a hub's loops."""
+        db = self.town.db
+        publisher = Publisher(db, self.plane, timedelta(0))
+        around = Surroundings(
+            urls=Urls("/", "http://127.0.0.1:1"),
+            environ={},
+            homes=self.folder / "homes",
+            system_users=False,
+            root=False,
+        )
+        steps = _Steps(
+            db=db,
+            runtime=self.runtime,
+            publisher=publisher,
+            ports=Ports(20000, 20999),
+            keys=KEYS,
+            around=around,
+            stop_grace=timedelta(seconds=1),
+        )
+        steps.world.append(self)
+        pace = Pace(self.starts, self.start_timeout, timedelta(seconds=1))
+        self.runtime._callbacks.clear()  # the dead hub hears nothing
+        reconciler = Reconciler(db, steps, pace)
+        await publisher.start()
+        tasks = [asyncio.create_task(reconciler.run()), asyncio.create_task(publisher.run())]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def becomes(self, key: ServerKey, so: Callable[[Server | None], bool]) -> Server | None:
+        """Wait until the row is so."""
+        end = asyncio.get_running_loop().time() + PATIENCE.total_seconds()
+        while not so(found := await self.town.servers.find(key)):
+            assert asyncio.get_running_loop().time() < end, found
+            await asyncio.sleep(0.01)
+        return found
+
+
+class _Steps(Steps):
+    """The real steps, but for the probe: the world says what answers."""
+
+    world: ClassVar[list[World]] = []  # the class is frozen and has slots
+
+    async def answers(self, server: Server) -> bool:
+        assert isinstance(server.address, Address)
+        return self.world[-1].answers
+
+
+@pytest.fixture
+async def world(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    # On PostgreSQL what a dead hub held is free once its claim lapses: not half a minute here.
+    monkeypatch.setattr(loop, "LEASE", timedelta(seconds=3))
+    town = await Town.of(db)
+    await town.add("ada")
+    return World(town, tmp_path)
+
+
+def ready(server: Server | None) -> bool:
+    return server is not None and server.ready
+
+
+def resting(server: Server | None) -> bool:
+    return server is not None and not server.active
+
+
+async def test_a_start_becomes_ready_with_a_route_and_a_stop_takes_all_of_it_back(world: World) -> None:
+    async with world.hub():
+        await world.town.servers.start(BY, LAB, Ask())
+        server = await world.becomes(LAB, ready)
+        assert server is not None
+        route = world.plane.table["user/ada"][0]
+        assert (route.prefix, route.target) == ("/user/ada/lab/", server.address)
+        [token] = world.runtime.tokens[server.ref]
+        actor = await world.town.access.by_token(token)
+        assert actor is not None
+        assert actor.server_id == server.id
+        assert actor.holds("users:activity")
+        assert not actor.holds("servers")
+        await world.town.servers.stop(BY, LAB)
+        stopped = await world.becomes(LAB, resting)
+        assert stopped is not None
+        assert (stopped.phase, stopped.place, stopped.address) == (Phase.STOPPED, None, None)
+        assert "user/ada" not in world.plane.table
+        assert await world.runtime.list() == {}
+        async with asyncio.timeout(PATIENCE.total_seconds()):
+            while await world.town.access.by_token(token) is not None:
+                await asyncio.sleep(0.01)  # the row may be read before the news of it is out
+
+
+async def test_an_app_that_ends_before_it_answers_fails_with_its_last_words(world: World) -> None:
+    world.answers, world.runtime.output = False, "ImportError: no such thing"
+    async with world.hub():
+        server = await world.town.servers.start(BY, LAB, Ask())
+        await world.becomes(LAB, lambda row: row is not None and row.phase is Phase.STARTING)
+        world.runtime.end(Ref(server.id, 1), exit_code=3, detail="")
+        failed = await world.becomes(LAB, lambda row: row is not None and row.failed)
+        assert failed is not None
+        assert failed.reason is not None
+        assert "3" in failed.reason
+        assert "ImportError" in failed.reason
+        world.answers = True
+        await world.town.servers.start(BY, LAB, Ask())
+        again = await world.becomes(LAB, ready)
+        assert again is not None
+        assert (again.attempt, again.reason) == (2, None)
+
+
+async def test_an_app_that_never_answers_fails_in_time(world: World) -> None:
+    world.answers, world.start_timeout = False, timedelta(seconds=0.2)
+    async with world.hub():
+        await world.town.servers.start(BY, LAB, Ask())
+        failed = await world.becomes(LAB, lambda row: row is not None and row.failed)
+        assert failed is not None
+        assert "did not answer in time" in (failed.reason or "")
+        assert await world.runtime.list() == {}
+
+
+async def test_a_launch_that_cannot_be_fails_at_once_with_the_reason(world: World) -> None:
+    world.runtime.fail = "There is no program called nothing."
+    async with world.hub():
+        await world.town.servers.start(BY, LAB, Ask())
+        failed = await world.becomes(LAB, lambda row: row is not None and row.failed)
+        assert failed is not None
+        assert failed.reason == world.runtime.fail
+
+
+async def test_an_app_that_ends_itself_in_peace_is_stopped_and_not_failed(world: World) -> None:
+    async with world.hub():
+        await world.town.servers.start(BY, LAB, Ask())
+        server = await world.becomes(LAB, ready)
+        assert server is not None
+        world.runtime.end(server.ref, exit_code=0)
+        stopped = await world.becomes(LAB, resting)
+        assert stopped is not None
+        assert (stopped.phase, stopped.failed) == (Phase.STOPPED, False)
+
+
+async def test_no_more_start_at_once_than_may_and_all_come_up(world: World) -> None:
+    world.starts = 3
+    keys = [ServerKey("ada", f"s{number}") for number in range(9)]
+    most = 0
+    async with world.hub():
+        for key in keys:
+            await world.town.servers.start(BY, key, Ask())
+        while not all([ready(await world.town.servers.find(key)) for key in keys]):
+            async with world.town.db.read() as tx:
+                phases = (await tx.execute(sa.select(t.servers.c.phase))).scalars()
+                most = max(most, sum(phase == Phase.STARTING for phase in phases))
+            await asyncio.sleep(0.005)
+    assert most <= 3
+    assert len(world.runtime.launches) == 9
+
+
+async def test_a_hub_that_dies_between_launching_and_recording_goes_on_with_the_same_one(
+    world: World,
+) -> None:
+    world.runtime.die_after_create = True
+    async with world.hub():
+        server = await world.town.servers.start(BY, LAB, Ask())
+        while not world.runtime.launches:
+            await asyncio.sleep(0.01)
+    async with world.hub():
+        await world.becomes(LAB, ready)
+    assert world.runtime.launches == [Ref(server.id, 1)]
+    assert len(world.runtime.tokens[Ref(server.id, 1)]) == 1  # the very token of the first try
+
+
+@pytest.mark.parametrize("remove", [False, True])
+async def test_what_a_dead_hub_launched_is_ended_when_nobody_wants_it_any_more(
+    world: World, remove: bool
+) -> None:
+    world.runtime.die_after_create = True
+    async with world.hub():
+        await world.town.servers.start(BY, LAB, Ask())
+        while not world.runtime.launches:
+            await asyncio.sleep(0.01)
+    assert await world.runtime.list() != {}
+    await world.town.servers.stop(BY, LAB, remove=remove)
+    async with world.hub():
+        await world.becomes(LAB, lambda row: row is None if remove else resting(row))
+        assert await world.runtime.list() == {}
+
+
+async def test_objects_that_no_row_knows_of_are_deleted_at_the_start(world: World) -> None:
+    stray = LaunchSpec(
+        ref=Ref(999, 1),
+        command=("x",),
+        env={"JUPYTERHUB_API_TOKEN": "x"},
+        address=Address("127.0.0.1", 20000),
+    )
+    await world.runtime.create(stray)
+    async with world.hub():
+        await world.town.servers.start(BY, LAB, Ask())
+        await world.becomes(LAB, ready)
+        while Ref(999, 1) in await world.runtime.list():
+            await asyncio.sleep(0.01)
+
+
+async def test_an_end_that_nobody_saw_is_noticed_by_the_next_hub(world: World) -> None:
+    async with world.hub():
+        await world.town.servers.start(BY, LAB, Ask())
+        server = await world.becomes(LAB, ready)
+    assert server is not None
+    world.runtime.end(server.ref, exit_code=137, detail="")
+    async with world.hub():
+        await world.becomes(LAB, resting)
+
+
+async def test_removing_a_running_server_leaves_no_row_route_token_or_object(world: World) -> None:
+    async with world.hub():
+        await world.town.servers.start(BY, LAB, Ask())
+        await world.becomes(LAB, ready)
+        await world.town.servers.stop(BY, LAB, remove=True)
+        await world.becomes(LAB, lambda row: row is None)
+        assert world.plane.table == {}
+        assert await world.runtime.list() == {}
+        async with world.town.db.read() as tx:
+            for table in (t.servers, t.server_events, t.oauth_clients, t.tokens):
+                rows = (await tx.execute(sa.select(sa.func.count()).select_from(table))).scalar()
+                assert rows == 0, table.name
+
+
+async def test_without_an_edge_nothing_is_called_ready(world: World) -> None:
+    world.plane.edges = frozenset()
+    async with world.hub():
+        await world.town.servers.start(BY, LAB, Ask())
+        await world.becomes(LAB, lambda row: row is not None and row.phase is Phase.READY)
+        await asyncio.sleep(0.3)
+        server = await world.town.servers.find(LAB)
+        assert server is not None
+        assert server.pending == "spawn"
+        world.plane.edges = frozenset({"edge"})
+        await world.becomes(LAB, ready)

@@ -1,0 +1,198 @@
+"""Claims on servers: one owner at a time, first come first let in, nothing kept by who has died."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from apphub.db import Database, open_database
+from apphub.db import tables as t
+from apphub.kit import clock
+from apphub.kit.addresses import Address
+from apphub.reconcile import store
+from apphub.reconcile.ports import NoPortLeft, Ports
+from apphub.runtimes.base import Ref
+from apphub.servers import store as servers_store
+from apphub.servers.actions import Ask
+from apphub.servers.model import Phase, Server, ServerKey, Wanted
+from fakes.people import BY, Town
+
+HERE = "here"
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+async def asked(town: Town) -> list[Server]:
+    """Three servers that were asked for, one after the other."""
+    await town.add("ada")
+    return [await town.servers.start(BY, ServerKey("ada", f"s{number}"), Ask()) for number in range(3)]
+
+
+async def _do(db: Database, act: Callable[..., Any], *args: Any, **how: Any) -> Any:
+    async with db.write() as tx:
+        return await act(tx, *args, **how)
+
+
+async def _admit(db: Database, server: Server, port: int) -> None:
+    address = Address("127.0.0.1", port)
+    await _do(db, store.admit, server.id, place=HERE, address=address, now=clock.now())
+
+
+async def test_those_who_wait_are_let_in_in_the_order_they_asked(db: Database, asked: list[Server]) -> None:
+    now = clock.now()
+    assert await _do(db, store.list_waiting, now, 2) == [asked[0].id, asked[1].id]
+    assert await _do(db, store.list_due, HERE, now, 10) == []  # who waits is not due before
+    await _admit(db, asked[0], 20000)
+    assert await _do(db, store.list_waiting, now, 9) == [asked[1].id, asked[2].id]
+    assert await _do(db, store.list_due, HERE, now, 9) == [asked[0].id]
+    assert await _do(db, store.count_in_flight) == 1
+    assert await _do(db, store.list_used_ports, HERE) == {20000}
+
+
+async def test_what_is_claimed_is_nobody_elses_until_the_claim_lapses(
+    db: Database, asked: list[Server]
+) -> None:
+    now, server = clock.now(), asked[0]
+    await _admit(db, server, 20000)
+    await _do(db, store.lease, [server.id], "mine", now + MINUTE)
+    assert await _do(db, store.list_due, HERE, now, 9) == []
+    assert await _do(db, store.update_leased, server.id, "mine", phase=Phase.STARTING, phase_attempt=1)
+    assert not await _do(db, store.update_leased, server.id, "yours", phase=Phase.READY)
+    assert await _do(db, store.list_due, HERE, now + 2 * MINUTE, 9) == [server.id]
+    await _do(db, store.lease, [server.id], "yours", now + 3 * MINUTE)
+    assert not await _do(db, store.update_leased, server.id, "mine", phase=Phase.READY)
+    found = await _do(db, servers_store.find_server_by_id, server.id)
+    assert found.phase is Phase.STARTING
+
+
+async def test_servers_of_another_place_are_left_to_it(db: Database, asked: list[Server]) -> None:
+    await _admit(db, asked[0], 20000)
+    now = clock.now()
+    assert await _do(db, store.list_due, "there", now, 9) == []
+    assert await _do(db, store.find_next_due, "there") is None
+    assert await _do(db, store.list_used_ports, "there") == set()
+    assert await _do(db, store.list_live_refs, "there") == {}
+    assert list(await _do(db, store.list_live_refs, HERE)) == [asked[0].id]
+
+
+async def test_two_replicas_that_look_at_once_never_take_the_same_server(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    one, two = [await open_database(postgres_url, tmp_path) for _ in range(2)]
+    town = await Town.of(one)
+    await town.add("ada")
+    ids = {(await town.servers.start(BY, ServerKey("ada", f"s{n}"), Ask())).id for n in range(6)}
+
+    async def claim(db: Database) -> list[int]:
+        async with db.write() as tx:
+            found = await store.list_waiting(tx, clock.now(), 4)
+            await asyncio.sleep(0.2)  # the other one looks meanwhile
+            await store.lease(tx, found, "x", clock.now() + MINUTE)
+        return found
+
+    first, second = await asyncio.gather(claim(one), claim(two))
+    assert set(first).isdisjoint(second)
+    assert set(first) | set(second) <= ids
+    assert len(first) + len(second) == 6
+    for db in (one, two):
+        await db.close()
+
+
+async def test_letting_go_looks_again_at_once_when_people_have_changed_their_mind(
+    db: Database, town: Town, asked: list[Server]
+) -> None:
+    server = asked[0]
+    await _admit(db, server, 20000)
+    for wanted_meanwhile in (False, True):
+        await _do(db, store.lease, [server.id], "mine", clock.now() + MINUTE)
+        if wanted_meanwhile:
+            await town.servers.stop(BY, server.key)
+        how = {"attempt": server.attempt, "wanted": Wanted.RUNNING, "due": None}
+        await _do(db, store.release, server.id, "mine", **how)
+        due = await _do(db, store.list_due, HERE, clock.now(), 9)
+        assert due == ([server.id] if wanted_meanwhile else [])
+
+
+async def test_a_start_that_came_meanwhile_keeps_a_row_from_being_forgotten(
+    db: Database, town: Town, asked: list[Server]
+) -> None:
+    server = asked[0]
+    await _do(db, store.lease, [server.id], "mine", clock.now() + MINUTE)
+    await town.servers.stop(BY, server.key, remove=True)
+    assert await _do(db, store.lock_removed, server.id, "mine")
+    assert not await _do(db, store.lock_removed, server.id, "yours")
+    await town.servers.start(BY, server.key, Ask())
+    assert not await _do(db, store.lock_removed, server.id, "mine")
+
+
+async def test_the_end_of_an_object_is_news_only_for_the_attempt_it_was(
+    db: Database, asked: list[Server]
+) -> None:
+    server = asked[0]
+    await _admit(db, server, 20000)
+    values = {"phase": Phase.READY, "phase_attempt": 1, "due": None}
+    async with db.write() as tx:
+        await tx.execute(sa.update(t.servers).where(t.servers.c.id == server.id).values(**values))
+    now = clock.now()
+    assert not await _do(db, store.mark_ended, [Ref(server.id, 2), Ref(999, 1)], now)
+    assert await _do(db, store.list_due, HERE, now, 9) == []
+    assert await _do(db, store.mark_ended, [Ref(server.id, 1)], now)
+    assert await _do(db, store.list_due, HERE, now, 9) == [server.id]
+
+
+async def test_a_hub_alone_takes_back_what_a_dead_one_held(db: Database, asked: list[Server]) -> None:
+    await _admit(db, asked[0], 20000)
+    await _do(db, store.lease, [asked[0].id], "dead", clock.now() + MINUTE)
+    await _do(db, store.break_leases)
+    assert await _do(db, store.list_due, HERE, clock.now(), 9) == [asked[0].id]
+
+
+async def test_no_two_servers_of_a_place_get_the_same_port_and_a_full_range_is_said(
+    db: Database, asked: list[Server]
+) -> None:
+    ports = Ports(20000, 20002)
+    given = set()
+    for server in asked:
+        async with db.write() as tx:
+            address = await ports.choose(tx, HERE)
+            await store.admit(tx, server.id, place=HERE, address=address, now=clock.now())
+        given.add(address.port)
+    assert given == {20000, 20001, 20002}
+    async with db.write() as tx:
+        with pytest.raises(NoPortLeft):
+            await ports.choose(tx, HERE)
+
+
+async def test_routed_says_which_attempt_every_edge_leads_to_and_only_of_what_is_ready(
+    db: Database, asked: list[Server]
+) -> None:
+    server = asked[0]
+    assert await _do(db, store.update_routed, ["ada"], [(server.id, 1)]) == []  # not ready
+    async with db.write() as tx:
+        values = {"phase": Phase.READY, "phase_attempt": 1, "ip": "127.0.0.1", "port": 20000}
+        await tx.execute(sa.update(t.servers).where(t.servers.c.id == server.id).values(**values))
+    assert await _do(db, store.update_routed, ["ada"], [(server.id, 2)]) == []  # another attempt
+    assert await _do(db, store.update_routed, ["ada"], [(server.id, 1)]) == [server.id]
+    assert await _do(db, store.update_routed, ["ada"], [(server.id, 1)]) == []  # known already
+    assert await _do(db, store.update_routed, ["bob"], []) == []  # others are left alone
+    assert await _do(db, store.update_routed, ["ada"], []) == [server.id]
+
+
+async def test_a_person_who_is_being_deleted_goes_with_their_last_server(
+    db: Database, town: Town, asked: list[Server]
+) -> None:
+    await town.servers.delete_user(BY, "ada", patience=timedelta(0))
+
+    async def forget(server: Server) -> int:
+        async with db.write() as tx:
+            await store.delete_user_when_empty(tx, server.id)
+            await servers_store.delete_server(tx, server.id)
+            return int((await tx.execute(sa.select(sa.func.count()).select_from(t.users))).scalar_one())
+
+    assert [await forget(server) for server in asked] == [2, 2, 1]
