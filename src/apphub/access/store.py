@@ -98,12 +98,15 @@ _USER = (
 )
 _SERVICE = (v.id, v.name, v.admin, _ROLES_OF_SERVICE.label("roles"))
 
+#: A token that a sign-in granted ends with it, if not before.
+_END = sa.case((s.expires < k.expires, s.expires), else_=sa.func.coalesce(k.expires, s.expires))
+
 _BY_TOKEN = (
     k.id,
     k.scheme,
     k.digest,
     k.scopes,
-    k.expires,
+    _END.label("expires"),
     k.last_used,
     k.session_id,
     s.public_id,
