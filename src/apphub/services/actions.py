@@ -5,6 +5,7 @@ A service's API token is also its secret as an OAuth client, so both are written
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from apphub.access import store as access_store
@@ -54,10 +55,11 @@ class Services:
         async with self.db.write() as tx:
             if await store.find_service(tx, new.name) is not None:
                 raise Conflict(f"Service {new.name} already exists")
-            if new.admin:
-                admin = Grants.of(await access_store.get_role_scopes(tx, "admin"))
-                if not admin.within(actor.grants()):
-                    raise MayNotGrant("Only an administrator may register a service with that role.")
+            admin = Grants.of(await access_store.get_role_scopes(tx, "admin"))
+            if new.admin and not admin.within(actor.grants()):
+                raise MayNotGrant("Only an administrator may register a service with that role.")
+            if not _asked_of_visitors(new.oauth_allowed_scopes, admin).within(actor.grants()):
+                raise MayNotGrant("A service may ask its visitors only for what you hold yourself.")
             service_id = await store.insert_service(tx, new)
             if new.api_token is not None:
                 token = NewToken(secret=new.api_token, service_id=service_id, note="Given at registration")
@@ -100,3 +102,13 @@ class Services:
                 "oauth_no_confirm can be given in the settings file only: it skips people's consent."
             )
         check(new.oauth_allowed_scopes)
+
+
+def _asked_of_visitors(scopes: Sequence[str], admin: Grants) -> Grants:
+    """What a service may come to hold by asking its visitors, who may be anybody.
+
+    A filter without a value leaves each visitor's own things, which is no more than a person has.
+    """
+    if "inherit" in scopes:
+        return admin
+    return Grants.of([scope for scope in scopes if not scope.endswith(("!user", "!server"))])
