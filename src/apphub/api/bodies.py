@@ -23,6 +23,11 @@ def as_object(body: Any, what: str = "Invalid JSON data") -> dict[str, Any]:
     return body
 
 
+def as_optional_object(body: Any, what: str = "Invalid JSON data") -> dict[str, Any]:
+    """The body as a JSON object; without a body, an empty one."""
+    return {} if body is None else as_object(body, what)
+
+
 def only(body: Mapping[str, Any], shape: type) -> None:
     """Refuse keys that mean nothing in a body of this shape."""
     known = shape.__annotations__

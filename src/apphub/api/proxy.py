@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from litestar import Response, get, patch, post
 
+from apphub.api.bodies import as_optional_object
 from apphub.api.paging import PAGING, page_bounds, page_json, wants_pages
 from apphub.api.schema.bodies import MoveProxy, Shutdown
 from apphub.api.schema.shapes import Page, RouteModel, Told
@@ -85,9 +86,7 @@ async def _refreshed(request: HubRequest) -> Response[bytes]:
 )
 async def shutdown(request: HubRequest) -> Response[bytes]:
     """End the hub, and with `{"servers": true}` stop users' servers first."""
-    body = await request.body_json() or {}
-    if not isinstance(body, dict):
-        raise Invalid("Body must be a JSON object")
+    body = as_optional_object(await request.body_json(), "Body must be a JSON object")
     for key in ("proxy", "servers"):
         if key in body and not isinstance(body[key], bool):
             raise Invalid(f"{key} must be true or false, got {shown(body[key])}")

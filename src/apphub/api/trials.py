@@ -9,7 +9,7 @@ from typing import Any
 from litestar import Response, get, post
 
 from apphub.access.grants import Target
-from apphub.api.bodies import as_object, mapping, only, text
+from apphub.api.bodies import as_optional_object, mapping, only, text
 from apphub.api.profiles import ONE, notes_of
 from apphub.api.schema.profiles import Preview, ReadingModel, Validate, Verdict
 from apphub.api.wire import user_target
@@ -46,7 +46,7 @@ async def validate(request: HubRequest) -> Response[bytes]:
     """Whether a start would be accepted now, without starting anything: which rules say no, and what would
     help. For oneself, or for a user whose servers one may start.
     """
-    body = as_object(await request.body_json() or {})
+    body = as_optional_object(await request.body_json())
     only(body, Validate)
     user = text(body, "user") or (request.actor.name if request.actor.kind == "user" else "")
     if not user:
