@@ -140,7 +140,7 @@ def test_forged_and_foreign_passes_open_nothing(
     forged = {
         "signature cut": f"{head}.{body}.",
         "signature changed": f"{head}.{body}.{signature[:-4]}AAAA",
-        "claims changed": f"{head}.{encoded({**said, 'usr': 'root'})}.{signature}",
+        "claims changed": f"{head}.{encoded({**said, 'sub': 'root'})}.{signature}",
         "no algorithm": f"{encoded({'alg': 'none'})}.{body}.",
         "no algorithm, our key": f"{encoded({'alg': 'none', 'kid': kid})}.{body}.{signature}",
         "symmetric": f"{encoded({'alg': 'HS256', 'kid': kid})}.{body}.{signature}",

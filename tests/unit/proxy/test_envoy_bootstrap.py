@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from apphub.kit.addresses import Address
+from apphub.kit.secrets import Keys
+from apphub.passes.tokens import Signer
 from apphub.proxy.envoy.bootstrap import Edge, bootstrap, fingerprint, rendered
 from apphub.proxy.envoy.entrance import hub_path
 
@@ -20,7 +22,7 @@ EDGE = Edge(
     hub_socket=RUN / "hub.sock",
     xds_socket=RUN / "xds.sock",
     admin_socket=RUN / "admin.sock",
-    keys='{"keys": []}',
+    keys=Signer(Keys(b"the key of a hub that tests have")).key_set_json(),
 )
 
 
@@ -60,7 +62,7 @@ def test_the_same_edge_is_rendered_to_the_same_bytes_and_another_one_to_others()
         dataclasses.replace(EDGE, base_url="/x/"),
         dataclasses.replace(EDGE, trusted_proxies=1),
         dataclasses.replace(EDGE, max_connections=9),
-        dataclasses.replace(EDGE, keys="other"),
+        dataclasses.replace(EDGE, keys=Signer(Keys(b"the key of another, as long as that")).key_set_json()),
     ]
     assert len({fingerprint(rendered(edge)) for edge in [EDGE, *others]}) == 5
     assert json.loads(rendered(EDGE)) == bootstrap(EDGE)

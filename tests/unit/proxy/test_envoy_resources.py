@@ -35,7 +35,7 @@ _OFF = Any(
     type_url="type.googleapis.com/envoy.config.route.v3.FilterConfig",
     value=bytes(route.FilterConfig(disabled=True)),
 )
-_UNGUARDED = dict.fromkeys(("pass", "edge", "ask"), _OFF)
+_UNGUARDED = dict.fromkeys(("edge", "ask"), _OFF)
 
 
 def _generic_route(

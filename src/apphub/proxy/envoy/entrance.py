@@ -87,15 +87,18 @@ def _path_below(base_url: str) -> Json:
 
 def _early(base_url: str, trusted_proxies: int) -> Json:
     """Before anything looks at them: drop headers that only the edge may say, then name the scope."""
-    mutations = [_drop_prefix(prefix) for prefix in ("x-hub-", "x-apphub-", "x-envoy-", "remote-")]
+    prefixes = ["x-hub", "x-apphub", "x-envoy", "remote"]
+    if not trusted_proxies:
+        prefixes.append("x-forwarded")
+    # One look at all headers, whose names are in lower case by now.
+    regex = f"(?:{'|'.join(prefixes)})-.*"
+    mutations: list[Json] = [{"remove_on_match": {"key_matcher": {"safe_regex": {"regex": regex}}}}]
     # Tornado believes X-Real-Ip before X-Forwarded-For; Proxy becomes HTTP_PROXY in CGI programs.
     mutations += [{"remove": name} for name in ("x-real-ip", "forwarded", "proxy")]
     if trusted_proxies:
         mutations += [
             {"remove": f"x-forwarded-{name}"} for name in ("user", "email", "groups", "preferred-username")
         ]
-    else:
-        mutations.append(_drop_prefix("x-forwarded-"))
     mutations.append(_set("x-forwarded-host", "%REQ(:AUTHORITY)%", "ADD_IF_ABSENT"))
     mutations.append(
         _set(SCOPE_HEADER, f"%CEL({_scope_expression(base_url)})%", "OVERWRITE_IF_EXISTS_OR_ADD")
@@ -104,10 +107,6 @@ def _early(base_url: str, trusted_proxies: int) -> Json:
         "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation", mutations=mutations
     )
     return {"name": "strip", "typed_config": config}
-
-
-def _drop_prefix(prefix: str) -> Json:
-    return {"remove_on_match": {"key_matcher": {"prefix": prefix, "ignore_case": True}}}
 
 
 def _set(key: str, value: str, action: str) -> Json:

@@ -1,10 +1,13 @@
-"""The filters that let visitors pass, in their order: `pass`, `edge`, `ask`.
+"""The filters that let visitors pass, in their order: `edge`, `ask`.
 
-`pass` (jwt_authn) checks the signature of the cookie that the hub gave a visitor, and
-remembers the answer. `edge` (Lua) checks that this pass is for this route and still counts,
-and tells the app who visits. `ask` (ext_authz) asks the hub whenever `edge` did not say yes:
-no pass, another's, one that has ended, a token instead of one. So the usual request costs no
-question, and every doubt costs one.
+`edge` (Lua) checks the cookie that the hub gave a visitor: signed by the hub, for this route, not
+over, still counting; it remembers every pass whose signature it has checked. Then it tells the app
+who visits. `ask` (ext_authz) asks the hub whenever `edge` did not say yes: no pass, another's, one
+that has ended, a token instead of one. So the usual request costs no question, and every doubt
+costs one.
+
+Envoy's own filter for signed tokens is not used: it takes what it finds in a cookie apart at every
+request and hands it on as a table, which costs more than all that is done here.
 
 It fails closed: Envoy goes on after an error in Lua, and then the hub is asked; when the hub
 cannot answer, nobody passes. Requests for which there is no route are let through to the
@@ -13,8 +16,11 @@ router, which sends them to the hub.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
+
+from joserfc.jwk import ECKey, KeySet
 
 from apphub.proxy.envoy.resources import CHECK_PATH, HUB_CLUSTER, STREAMS, USED_PATH
 from apphub.proxy.envoy.typed import typed
@@ -28,8 +34,8 @@ ISSUER = "apphub"
 #: The signed identity that apps receive.
 IDENTITY_HEADER = "x-apphub-identity"
 
-#: Answers remembered per worker: a signature takes 60 µs to check.
-REMEMBERED = 10_000
+#: Passes remembered per worker (some 2 kB each): a signature takes 60 µs to check.
+REMEMBERED = 5_000
 
 #: Where the hub's answer names the visitor's sign-in, for `streams`; no app sees it.
 SESSION_HEADER = "x-hub-session"
@@ -41,46 +47,28 @@ _HERE = Path(__file__).parent
 
 
 def guard_filters(base_url: str, keys: str, ended: Path) -> list[Json]:
-    """The three filters.
+    """The two filters.
 
     `keys` is the JSON Web Key Set that passes are checked with; `ended` the file that names
-    visitors whose open streams must end (see `streams`).
+    visitors whose open streams must end (see `streams.lua`).
     """
     return [
-        {"name": "pass", "typed_config": _pass(base_url, keys)},
-        {"name": "edge", "typed_config": _edge(base_url, ended)},
+        {"name": "edge", "typed_config": _edge(base_url, keys, ended)},
         {"name": "ask", "typed_config": _ask(base_url)},
     ]
 
 
-def _pass(base_url: str, keys: str) -> Json:
-    provider = {
-        "issuer": ISSUER,
-        "require_expiration": True,
-        "clock_skew_seconds": 1,
-        "forward": True,
-        "from_cookies": [COOKIE],
-        "payload_in_metadata": "pass",
-        "jwt_cache_config": {"jwt_cache_size": REMEMBERED},
-        "local_jwks": {"inline_string": keys},
-    }
-    optional = [{"provider_name": "apphub"}, {"allow_missing_or_failed": {}}]
-    rules = [
-        {
-            "match": {"prefix": f"{base_url}{kind}/"},
-            "requires": {"requires_any": {"requirements": optional}},
-        }
-        for kind in ("user", "services")
-    ]
-    return typed(
-        "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
-        providers={"apphub": provider},
-        rules=rules,
-    )
+def _in_hex(keys: str) -> str:
+    """Public keys as the script has them."""
+    keys_of_set = KeySet.import_key_set(json.loads(keys)).keys
+    return ", ".join(f'"{key.as_der(private=False).hex()}"' for key in keys_of_set if isinstance(key, ECKey))
 
 
-def _edge(base_url: str, ended: Path) -> Json:
+def _edge(base_url: str, keys: str, ended: Path) -> Json:
     names = {
+        "KEYS": _in_hex(keys),
+        "ISSUER": ISSUER,
+        "REMEMBERED": str(REMEMBERED),
         "COOKIE": COOKIE,
         "IDENTITY": IDENTITY_HEADER,
         "HUB": HUB_CLUSTER,
@@ -98,8 +86,8 @@ def _edge(base_url: str, ended: Path) -> Json:
 
     return typed(
         "envoy.extensions.filters.http.lua.v3.Lua",
-        default_source_code=script("guard.lua"),
-        source_codes={STREAMS: script("guard.lua", "streams.lua")},
+        default_source_code=script("passes.lua", "guard.lua"),
+        source_codes={STREAMS: script("passes.lua", "guard.lua", "streams.lua")},
     )
 
 

@@ -37,7 +37,7 @@ USED_PATH = "edge/used"
 STREAMS = "streams"
 
 #: The filters that guard, by the names they have in `entrance`.
-GUARDS = ("pass", "edge", "ask")
+GUARDS = ("edge", "ask")
 
 #: ScopedRouteConfiguration: 1 name, 3 key {1 fragment {1 string}}, 5 routes (RouteConfiguration);
 #: RouteConfiguration: 1 name, 2 hosts {1 name, 2 domains, 3 routes};

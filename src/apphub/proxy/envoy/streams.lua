@@ -24,6 +24,14 @@ local function session_of(handle)
   return asked and asked["@SESSION@"] or ""
 end
 
+-- A page of another site may open a websocket with the visitor's cookies: browsers only say from where.
+local function foreign(headers)
+  local origin = headers:get("origin")
+  if not origin then return false end
+  local host = string.match(string.lower(origin), "^https?://(.+)$")
+  return host ~= string.lower(headers:get(":authority") or "")
+end
+
 -- A frame that says nothing: a ping, its answer, or the one character that socket.io keeps alive with.
 local function idle(chunk)
   local size = chunk:length()
@@ -37,8 +45,14 @@ local CLOSE_FROM, CLOSE_TO = "\136\130\0\0\0\0\3\240", "\136\2\3\240"
 
 -- Nothing passes any more once the visitor is on the list; each side of a websocket is told so once.
 function envoy_on_request(handle)
-  local id = guard(handle)
-  if not id or not handle:headers():get("upgrade") then return end
+  local socket = handle:headers():get("upgrade")
+  if socket and handle:metadata():get("id") and foreign(handle:headers()) then
+    handle:respond({[":status"] = "403", ["content-type"] = "text/plain"}, "This websocket comes from another site.\n")
+    return
+  end
+  local id, session = guard(handle)
+  if session then handle:streamInfo():dynamicMetadata():set("apphub.guard", "session", session) end
+  if not id or not socket then return end
   local farewell = CLOSE_FROM
   for chunk in handle:bodyChunks() do
     if has_ended(id, session_of(handle)) then
