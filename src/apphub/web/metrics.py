@@ -1,4 +1,4 @@
-"""`/hub/metrics`: the figures of `kit/metrics.py`, in Prometheus' text format."""
+"""What the hub counts about itself: `/hub/metrics`, in Prometheus' text format."""
 
 from __future__ import annotations
 
