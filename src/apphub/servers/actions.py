@@ -181,6 +181,8 @@ class Servers:
         async with self.db.write() as tx:
             person = await people_store.get_person(tx, key.user)
             server = await store.find_server(tx, key)
+            if server is None and not key.name:  # everybody has a default server, started or not
+                server = await store.find_server_by_id(tx, await self._insert(tx, person, key, Ask()))
             if server is None:
                 raise NoSuchServer(key)
             if server.active:
