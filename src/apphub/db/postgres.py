@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from apphub.db.engine import Database, Tx
-from apphub.errors import Conflict, Invalid
+from apphub.db.refusals import told
 
 log = structlog.get_logger(__name__)
 
@@ -44,18 +44,7 @@ class _PostgresTx(Tx):
         try:
             return await self._connection.execute(statement, parameters)
         except sa.exc.DBAPIError as error:
-            raise _told(error) from error
-
-
-def _told(error: sa.exc.DBAPIError) -> Exception:
-    """What people can cause here and cannot on SQLite, as the error it is (PostgreSQL's manual, appendix A)."""
-    match getattr(error.orig, "sqlstate", None):
-        case "22021" | "22P05":
-            return Invalid("A text holds a character that cannot be kept (NUL).")
-        case "23505" | "40001" | "40P01":
-            return Conflict("Somebody else changed the same thing at the same moment.", "Try again.")
-        case _:
-            return error
+            raise told(error) from error
 
 
 class PostgresDatabase(Database):

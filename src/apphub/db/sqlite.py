@@ -23,6 +23,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import StaticPool
 
 from apphub.db.engine import Database, DatabaseUnusable, Tx, encode_json
+from apphub.db.refusals import told
 
 
 def connect(path: Path) -> sa.Connection:
@@ -63,7 +64,10 @@ class _SqliteTx(Tx):
     async def execute(
         self, statement: sa.Executable, parameters: Any = None
     ) -> sa.CursorResult[*tuple[Any, ...]]:
-        return self._connection.execute(statement, parameters)
+        try:
+            return self._connection.execute(statement, parameters)
+        except sa.exc.IntegrityError as error:
+            raise told(error) from error
 
 
 class _Batch:

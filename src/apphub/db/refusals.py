@@ -1,0 +1,24 @@
+"""What a database refuses because of what people asked, as the error it is: the same words for both.
+
+Actions look before they write and say better what is wrong; this is for what comes between
+the look and the write, and for what nobody looks for.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from apphub.errors import Conflict, Invalid
+
+
+def told(error: sa.exc.DBAPIError) -> Exception:
+    """The error to raise, by PostgreSQL's code (its manual, appendix A) or SQLite's name for it."""
+    match getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None):
+        case "22021" | "22P05":
+            return Invalid("A text holds a character that cannot be kept (NUL).")
+        case "23505" | "SQLITE_CONSTRAINT_UNIQUE" | "SQLITE_CONSTRAINT_PRIMARYKEY":
+            return Conflict("That clashes with something that is there already.", "Look again.")
+        case "40001" | "40P01":
+            return Conflict("Somebody else changed the same thing at the same moment.", "Try again.")
+        case _:
+            return error
