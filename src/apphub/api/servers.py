@@ -6,7 +6,6 @@ from typing import Any
 
 from litestar import Response, delete, get, patch, post, put
 
-from apphub.access.grants import Target
 from apphub.api.bodies import as_object, flag, only, start_ask, structured_ask
 from apphub.api.schema.bodies import ChangeServer, CreateServer, Start, StopServer
 from apphub.api.schema.shapes import ServerModel
@@ -53,7 +52,7 @@ async def find_in_path(request: HubRequest) -> Server:
 @get(BOTH, guards=[needs("read:servers")], opt=says({200: ServerModel}))
 async def get_server(request: HubRequest) -> Response[bytes]:
     """One server."""
-    return answer(_json(request, await find_in_path(request)))
+    return answer(await _json(request, await find_in_path(request)))
 
 
 @post(
@@ -89,7 +88,7 @@ async def create_server(request: HubRequest) -> Response[bytes]:
     if body is not None:
         only(body, CreateServer)
     server = await request.hub.servers.create(request.by, key_of(request), ask)
-    return answer(_json(request, server), 201)
+    return answer(await _json(request, server), 201)
 
 
 @patch(BOTH, guards=[needs("start:servers")], opt=says({200: ServerModel}, takes=ChangeServer, refuses=[409]))
@@ -105,7 +104,7 @@ async def change_server(request: HubRequest) -> Response[bytes]:
     server = await request.hub.servers.modify(
         request.by, key_of(request), structured_ask(body), new_name=name
     )
-    return answer(_json(request, server))
+    return answer(await _json(request, server))
 
 
 @delete(
@@ -135,8 +134,10 @@ async def admin_access(request: HubRequest) -> Response[bytes]:
     raise Forbidden("admin access to user servers disabled")
 
 
-def _json(request: HubRequest, server: Server) -> ServerModel:
-    target: Target = server_target(server, request.actor.groups)
+async def _json(request: HubRequest, server: Server) -> ServerModel:
+    account = await request.hub.views.find_account(server.key.user)
+    groups = frozenset(account.person.groups) if account is not None else frozenset()
+    target = server_target(server, groups)
     return server_json(server, request.hub.urls, state=request.actor.may("admin:server_state", target))
 
 
