@@ -72,7 +72,8 @@ class Steps:
     async def answers(self, server: Server) -> bool:
         """Whether the server answers HTTP."""
         assert server.address is not None
-        path = self.around.urls.server(*server.key)
+        stripped = server.plan is not None and server.plan.strip_prefix
+        path = "/" if stripped else self.around.urls.server(*server.key)
         if server.plan is not None and server.plan.ready_path:
             path += server.plan.ready_path.lstrip("/")
         return await answers(server.address, path)
