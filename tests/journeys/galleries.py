@@ -1,0 +1,203 @@
+"""Apps of the gallery for journeys: what each needs, and how somebody uses it in a browser."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from browsing import PATIENCE
+from playwright.sync_api import Page, expect
+
+from hubs import TOP, TRIAL, RunningHub, until
+
+GALLERY = TOP / "gallery"
+#: The first time, everything is downloaded (seconds).
+_DOWNLOAD = 1200
+
+Use = Callable[[Page, RunningHub], None]
+
+
+class NotMade(Exception):
+    """The environment could not be made."""
+
+
+def profile(name: str) -> dict[str, Any]:
+    """A profile of the gallery, with the paths of this copy."""
+    spec = importlib.util.spec_from_file_location("gallery_settings", GALLERY / "settings.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: dict[str, Any] = yaml.safe_load(module.profile(name))
+    return found
+
+
+def offering(*names: str) -> dict[str, Any]:
+    """Settings with these profiles for the group `analysts`, whose member is ada."""
+    return {
+        **TRIAL,
+        "groups": {"analysts": {"members": ["ada"]}},
+        "profiles": [profile(name) for name in names],
+        "timeouts": {"start": "3m"},
+    }
+
+
+def _number(page: Page) -> None:
+    """Type a number and wait for what Python makes of it; what is typed while the page is being made is lost."""
+    field = page.get_by_label("A number").or_(page.locator("input[type=number], input.bk-input")).first
+    field.wait_for()
+    answer = page.get_by_text(re.compile(r"Seven times that is"))
+    expect(answer).to_contain_text("42", timeout=PATIENCE)
+
+    def answered() -> bool:
+        field.fill("11")
+        field.press("Enter")
+        field.press("Tab")
+        page.wait_for_timeout(500)
+        return "77" in answer.inner_text()
+
+    until(answered, "Python has answered")
+
+
+def dashboard(page: Page, hub: RunningHub) -> None:
+    _number(page)
+
+
+def terminal(page: Page, hub: RunningHub) -> None:
+    """Type a command and look at what it did."""
+    page.locator(".xterm-screen").wait_for()
+    page.locator(".xterm-screen").click()
+    until(lambda: _typed(page, hub, "echo $((6 * 7)) >answer.txt"), "the command has run")
+
+
+def desktop(page: Page, hub: RunningHub) -> None:
+    """Type a command into the terminal that stands on the desktop."""
+    page.locator("canvas").wait_for()
+    expect(page.locator("#noVNC_status")).not_to_have_class(re.compile("noVNC_status_error"))
+
+    def typed() -> bool:
+        # Slowly: the window is chosen by what the X server sees of the mouse.
+        page.mouse.move(300, 200)
+        page.mouse.down()
+        page.wait_for_timeout(300)
+        page.mouse.up()
+        page.wait_for_timeout(300)
+        return _typed(page, hub, "echo $((6 * 7)) >answer.txt")
+
+    until(typed, "the command has run")
+
+
+def _typed(page: Page, hub: RunningHub, command: str) -> bool:
+    """What is typed before a terminal is ready is lost, so it may have to be said again."""
+    page.keyboard.type(command, delay=20)
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(1000)
+    return any(path.read_text() == "42\n" for path in homes(hub).rglob("answer.txt"))
+
+
+def homes(hub: RunningHub) -> Path:
+    """Where users' servers live."""
+    return hub.data_dir / "homes"
+
+
+def site(page: Page, hub: RunningHub) -> None:
+    expect(page.get_by_role("heading", level=1)).to_have_text("A static site")
+    colour = "getComputedStyle(document.querySelector('h1')).color"
+    assert page.evaluate(colour) == "rgb(53, 87, 201)"
+    page.get_by_role("link", name="One page more").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("One page more")
+    page.get_by_role("link", name="Back").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("A static site")
+
+
+def notebook(page: Page, hub: RunningHub) -> None:
+    import lab
+
+    lab.Notebook(page).check("6 * 7", "42")
+
+
+def editor(page: Page, hub: RunningHub) -> None:
+    """Open the terminal of VS Code and run a command in it."""
+    page.locator(".monaco-workbench").wait_for()
+    page.keyboard.press("Control+Backquote")
+    page.locator(".xterm-screen").first.wait_for()
+    page.locator(".xterm-screen").first.click()
+    until(lambda: _typed(page, hub, "echo $((6 * 7)) >answer.txt"), "the command has run")
+
+
+@dataclass(frozen=True)
+class App:
+    """One app of the gallery."""
+
+    name: str
+    use: Use
+    #: What makes its environment, and a file that is there afterwards; none: it needs nothing.
+    made_by: tuple[str, ...] = ()
+    proof: str = ""
+    #: Whether using it goes over a websocket.
+    socket: bool = True
+    #: Too large to be made for a test: run where it is there.
+    large: bool = False
+
+    @property
+    def slug(self) -> str:
+        return str(profile(self.name)["slug"])
+
+    @property
+    def title(self) -> str:
+        return str(profile(self.name)["display_name"])
+
+    @property
+    def there(self) -> bool:
+        return not self.proof or (TOP / self.proof).exists() or shutil.which(self.proof) is not None
+
+    def make(self) -> None:
+        """Make its environment unless it is there; raises `NotMade`."""
+        if self.there:
+            return
+        made = subprocess.run(
+            self.made_by, cwd=TOP, capture_output=True, text=True, timeout=_DOWNLOAD, check=False
+        )
+        if made.returncode:
+            raise NotMade((made.stderr or made.stdout).strip()[-500:])
+
+
+def _python(name: str, *, socket: bool = True) -> App:
+    command = ("gallery/install.sh", "python")
+    return App(name, dashboard, command, f"envs/gallery/bin/{name}" if socket else _DASH, socket)
+
+
+_DASH = "envs/gallery/bin/marimo"  # installed with it
+APPS = (
+    _python("marimo"),
+    _python("streamlit"),
+    _python("panel"),
+    _python("dash", socket=False),
+    App("terminal", terminal, ("gallery/install.sh", "terminal"), "envs/gallery/bin/wetty"),
+    App("site", site, socket=False),
+    App("jupyterlab", notebook, ("make", "jupyterlab"), "envs/jupyterlab/bin/jupyter-lab"),
+    App("desktop", desktop, ("gallery/install.sh", "desktop"), "Xtigervnc", large=True),
+    App(
+        "code-server",
+        editor,
+        ("gallery/install.sh", "code-server"),
+        "envs/gallery/bin/code-server",
+        large=True,
+    ),
+)
+
+
+def wanted() -> list[App]:
+    """All of the usual apps, and of the large ones those that are there, or that are asked for by name:
+    APPHUB_TEST_GALLERY="desktop code-server".
+    """
+    named = os.environ.get("APPHUB_TEST_GALLERY", "").split()
+    return [app for app in APPS if not app.large or app.there or app.name in named]
