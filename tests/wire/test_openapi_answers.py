@@ -6,6 +6,7 @@ operation of the document is asked for at least once.
 
 from __future__ import annotations
 
+import html
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -91,3 +92,19 @@ def test_the_rest_of_the_operations_answer_as_in_the_document() -> None:
     asked = {contract.operation(one) for one in exchanges}
     assert {(path, method.lower()) for method, path in LEFT} <= asked
     assert [breach for one in exchanges if (breach := contract.breach(one))] == []
+
+
+def test_document_and_page_are_open_and_name_every_operation_below_any_base_url() -> None:
+    with RunningHub({**TRIAL, "base_url": "/apps/"}) as hub, hub.client() as client:
+        document = client.get("hub/api/openapi.json").json()
+        page = client.get("hub/api-docs")
+    assert document["servers"] == [{"url": "/apps/hub"}]
+    assert page.status_code == 200
+    assert "script-src 'self'" in ", ".join(page.headers.get_list("content-security-policy"))
+    shown = html.unescape(page.text)
+    for path, methods in document["paths"].items():
+        assert f"<code>/apps/hub{path}</code>" in shown
+        for told in methods.values():
+            assert told["summary"] in shown
+    for name in document["components"]["schemas"]:
+        assert f"<code>{name}</code>" in shown
