@@ -74,7 +74,7 @@ def render_error(request: HubRequest, error: Exception) -> Response[bytes]:
     if status >= 500 and not isinstance(error, HubError):
         log.error("request.fault", request_id=request.request_id, exc_info=error)
     path = request.scope["path"]
-    if path.startswith("/hub/api") and not path.startswith("/hub/api/oauth2/authorize"):
+    if (path + "/").startswith("/hub/api/") and not path.startswith("/hub/api/oauth2/authorize"):
         response = answer({"status": status, "message": message_of(error)}, status)
         if request.method == "HEAD":
             response = Response(b"", status_code=status, media_type=MediaType.JSON)

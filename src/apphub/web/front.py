@@ -144,11 +144,11 @@ class Front:
         names = {name for name, _ in headers}
         headers += _ALWAYS
         headers.append((b"x-request-id", request_id.encode()))
-        if path.startswith("/hub/api"):
+        if path == "/hub/api" or path.startswith("/hub/api/"):
             headers += [pair for pair in self._api if pair[0] not in names]
             if path in ("/hub/api", "/hub/api/"):
                 headers.append((b"access-control-allow-origin", b"*"))  # the version is for everybody
-        elif POLICY.encode() in names:
+        if POLICY.encode() in names:  # the page of consent has an address of the API
             # A second policy beside the first, which a header's name can hold only once in an answer of ours.
             headers = [
                 (b"content-security-policy" if name == POLICY.encode() else name, value)
