@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -157,7 +156,7 @@ class App:
 
     @property
     def there(self) -> bool:
-        return not self.proof or (TOP / self.proof).exists() or shutil.which(self.proof) is not None
+        return not self.proof or (TOP / self.proof).exists()
 
     def make(self) -> None:
         """Make its environment unless it is there; raises `NotMade`."""
@@ -184,7 +183,13 @@ APPS = (
     App("terminal", terminal, ("gallery/install.sh", "terminal"), "envs/gallery/bin/wetty"),
     App("site", site, socket=False),
     App("jupyterlab", notebook, ("make", "jupyterlab"), "envs/jupyterlab/bin/jupyter-lab"),
-    App("desktop", desktop, ("gallery/install.sh", "desktop"), "Xtigervnc", large=True),
+    App(
+        "desktop",
+        desktop,
+        ("gallery/install.sh", "desktop"),
+        "envs/gallery/bin/websockify",
+        large=True,
+    ),
     App(
         "code-server",
         editor,
