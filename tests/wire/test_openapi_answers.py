@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -52,7 +53,7 @@ def test_whatever_the_recorded_suite_provokes_is_in_the_document(
     assert breaches == []
 
 
-#: What the suite does not bring to succeed, or not through the recorder.
+#: What the suite does not bring to succeed, or not through the recorder; profiles are ours alone.
 LEFT = {
     ("GET", "/api/openapi.json"),
     ("GET", "/api/authorizations/token"),
@@ -82,8 +83,6 @@ def test_the_rest_of_the_operations_answer_as_in_the_document() -> None:
             contract = Contract(client.get("/api/openapi.json").json())
             assert client.request("GET", "/api/authorizations/token", json=proof).status_code == 200
             assert client.head("/api/health").status_code == 200
-            assert client.get("/api/profiles", headers=admin).status_code == 200
-            assert client.get("/api/profiles?user=nobody", headers=admin).status_code == 404
             own = "/api/users/ada/server"
             assert client.put(own, headers=admin).status_code in (400, 409)
             changed = client.patch(own, headers=admin, json={"user_options": {}})
@@ -92,6 +91,47 @@ def test_the_rest_of_the_operations_answer_as_in_the_document() -> None:
             assert client.post("/api/shutdown", headers=admin, json={"servers": True}).status_code == 202
     asked = {contract.operation(one) for one in exchanges}
     assert {(path, method.lower()) for method, path in LEFT} <= asked
+    assert [breach for one in exchanges if (breach := contract.breach(one))] == []
+
+
+#: A profile's life: method, path, body, status.
+LIFE: tuple[tuple[str, str, Any, int], ...] = (
+    ("POST", "", {"slug": "mine", "kind": "hello"}, 201),
+    ("POST", "", {"slug": "mine", "kind": "hello"}, 409),
+    ("GET", "", None, 200),
+    ("GET", "?all=1&withdrawn=1", None, 200),
+    ("GET", "?user=nobody-here", None, 404),
+    ("GET", "/mine", None, 200),
+    ("PATCH", "/mine", {"description": "New."}, 200),
+    ("PUT", "/mine", {"kind": "hello", "memory_limit": "1G"}, 200),
+    ("GET", "/mine/versions", None, 200),
+    ("POST", "/mine/rollback", {"version": 1}, 200),
+    ("POST", "/mine/bindings", {"user": "admin"}, 201),
+    ("GET", "/mine/bindings", None, 200),
+    ("POST", "/mine/validate", {"options": {"none": 1}}, 200),
+    ("GET", "/mine/preview", None, 200),
+    ("DELETE", "/mine/bindings/1", None, 404),
+    ("GET", "/_settings", None, 200),
+    ("POST", "/_settings/reload", None, 200),
+    ("DELETE", "/mine", None, 204),
+    ("GET", "/mine", None, 404),
+)
+
+
+def test_profiles_answer_as_in_the_document() -> None:
+    with RunningHub(TRIAL) as hub, recorded(hub.origin) as (address, exchanges):
+        admin = {"authorization": f"token {hub.token}"}
+        with httpx.Client(
+            base_url=f"{address}/hub/api", headers=admin, timeout=60, trust_env=False
+        ) as client:
+            contract = Contract(client.get("/openapi.json").json())
+            for method, path, body, status in LIFE:
+                answer = client.request(method, f"/profiles{path}", json=body)
+                assert answer.status_code == status, (method, path, answer.text)
+            made = client.post("/profiles/profile_1_slug/bindings", json={"user": "admin"}).json()
+            assert client.delete(f"/profiles/profile_1_slug/bindings/{made['id']}").status_code == 204
+    asked = {contract.operation(one) for one in exchanges}
+    assert {one for one in contract.paths() if one[0].startswith("/api/profiles")} <= asked
     assert [breach for one in exchanges if (breach := contract.breach(one))] == []
 
 

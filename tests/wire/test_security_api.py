@@ -96,6 +96,8 @@ def test_r1_text_from_an_address_stays_text_on_every_page_that_shows_it(open_hub
             f"hub/login?next={quote(hostile)}",
             f"hub/{quote(hostile)}",
             f"hub/user/{quote(hostile, safe='')}",
+            f"hub/api/oauth2/authorize?client_id=service-outside&response_type=code&state={quote(hostile)}",
+            "hub/api-docs",
         ):
             page = browser.get(path)
             assert "<script>alert" not in page.text, path
@@ -104,6 +106,7 @@ def test_r1_text_from_an_address_stays_text_on_every_page_that_shows_it(open_hub
             if page.headers["content-type"].startswith("text/html") and page.text:
                 assert any("script-src 'self'" in policy for policy in policies), path
                 assert "unsafe" not in " ".join(policies), path
+                assert "x-apphub-policy" not in page.headers, path
 
 
 @pytest.mark.parametrize(
