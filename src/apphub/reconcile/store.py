@@ -128,7 +128,9 @@ async def release(
     await tx.execute(
         sa.update(t.servers)
         .where(c.id == server_id, c.lease == token)
-        .values(lease=None, lease_until=None, due=sa.case((unchanged, due), else_=c.due))
+        .values(
+            lease=None, lease_until=None, due=sa.case((unchanged, sa.literal(due, c.due.type)), else_=c.due)
+        )
     )
 
 
