@@ -155,7 +155,8 @@ def act(now: Moment) -> Iterator[Moment]:
         case Step.DELETE:
             yield replace(now, doing=doing, programs=now.without(attempt))
         case Step.REST:
-            yield replace(now, doing=doing._replace(reason=now.reason))
+            # Of what people wanted stopped the reason says why, not that it failed.
+            yield replace(now, doing=doing._replace(reason=now.reason and now.wanted is Wanted.RUNNING))
         case Step.FORGET:
             if now.routed is None:  # it waits for the edges before it forgets
                 yield replace(now, doing=doing)

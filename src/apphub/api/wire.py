@@ -150,7 +150,7 @@ def server_share_json(server: Server, urls: Urls) -> SharedServer:
 
 def _state(server: Server) -> ServerState:
     if not server.active:
-        return {"reason": server.reason} if server.failed else {}
+        return {"reason": server.reason} if server.reason else {}
     return {
         "phase": server.phase,
         "attempt": server.attempt,

@@ -69,8 +69,8 @@ def state_of(server: Server) -> State:
 
 
 def reason_of(server: Server) -> str:
-    """Why the last attempt ended by itself, as one sentence; empty when it did not."""
-    return (server.reason or "").partition("\n")[0] if server.failed else ""
+    """Why it ended though its owner did not stop it, as one sentence; empty when it runs, or they did."""
+    return (server.reason or "").partition("\n")[0] if not server.active else ""
 
 
 def target_of(server: Server, groups: frozenset[str] = frozenset()) -> Target:

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import NamedTuple, Protocol
 
 from apphub.kit.addresses import Address
+
+#: An edge tells at most so often that an app is used.
+USE_TOLD_EVERY = timedelta(minutes=1)
 
 #: The routes of one scope, longest prefix first.
 Scope = tuple["Route", ...]

@@ -119,7 +119,7 @@ class LaunchRights:
                 pass
 
     async def _stop(self, tx: Tx, server: Server, why: str, now: datetime) -> None:
-        await servers_store.update_server(tx, server.id, ends=None)
+        await servers_store.update_server(tx, server.id, ends=None, reason=why)
         await servers_store.update_wanted(tx, server.id, Wanted.STOPPED, now)
         await self._tell(tx, server, why, now)
         await insert_entry(tx, HUB, "server.stop", server.label, after={"why": why})

@@ -21,6 +21,7 @@ from apphub.errors import Unavailable
 from apphub.kit import clock, metrics
 from apphub.reconcile import store
 from apphub.reconcile.decide import Seen, Standing, Step, decide
+from apphub.reconcile.idle import stop_unused, unused_at
 from apphub.reconcile.steps import Steps
 from apphub.runtimes.base import Life, Ref, Sight
 from apphub.servers import store as servers_store
@@ -164,6 +165,8 @@ class Reconciler:
                 seen = Seen(sight.life, await self._answers(server, sight))
                 step, why = decide(self._standing(server), seen)
                 if step is Step.WAIT and server.phase is not Phase.STARTING:
+                    if await self._is_unused(server):
+                        continue
                     await self._let_go(server, lease)
                     return
                 if not await self._do(step, why, server, sight, lease):
@@ -219,9 +222,14 @@ class Reconciler:
             case Step.WAIT:
                 return True
 
+    async def _is_unused(self, server: Server) -> bool:
+        end = unused_at(server)
+        return end is not None and end <= clock.now() and await stop_unused(self._db, server.id)
+
     async def _let_go(self, server: Server, lease: str) -> None:
         poll = server.phase is Phase.READY and not self._steps.runtime.watches
-        due = clock.now() + self._pace.poll if poll else None
+        looks = [clock.now() + self._pace.poll if poll else None, unused_at(server)]
+        due = min((look for look in looks if look is not None), default=None)
         async with self._db.write() as tx:
             await store.release(tx, server.id, lease, attempt=server.attempt, wanted=server.wanted, due=due)
             tx.changed(DUE)

@@ -32,7 +32,7 @@ from apphub.runtimes.base import AddressTaken, LaunchFailed, Life, Runtime, Sigh
 from apphub.runtimes.setup import Setup
 from apphub.servers import store as servers_store
 from apphub.servers.launch import Surroundings, client_id, launch_spec
-from apphub.servers.model import LIVE, Phase, Server
+from apphub.servers.model import LIVE, Phase, Server, Wanted
 from apphub.servers.setup import CannotSetUp, setup_of
 from apphub.settings import SettingsError
 from apphub.settings.definition import profile_of
@@ -122,7 +122,9 @@ class Steps:
             log.info("server.failed", server=str(server.key), reason=reason.partition("\n")[0])
         # At rest it is the newest attempt that may have been launched without a record of it.
         attempt = server.phase_attempt if server.phase in LIVE else server.attempt
-        done = await self._record(server, lease, phase=Phase.STOPPING, phase_attempt=attempt, reason=reason)
+        # Who wanted it stopped may have said why.
+        known: dict[str, Any] = {"reason": reason} if why else {}
+        done = await self._record(server, lease, phase=Phase.STOPPING, phase_attempt=attempt, **known)
         STOPPING.begin(server.id)
         if done and reason and server.phase is Phase.STARTING:
             _told_start(server, "failure")
@@ -136,7 +138,8 @@ class Steps:
 
     async def rest(self, server: Server, lease: str) -> bool:
         """Record that nothing is left; the server's tokens end, its port is free."""
-        phase = Phase.FAILED if server.reason else Phase.STOPPED
+        failed = server.reason and server.wanted is Wanted.RUNNING
+        phase = Phase.FAILED if failed else Phase.STOPPED
         async with self.db.write() as tx:
             done = await store.update_leased(
                 tx, server.id, lease, phase=phase, ip=None, port=None, place=None

@@ -86,11 +86,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     profile_id: int = 0
     profile_version: int = 0
     set_up: bool = False
+    #: Seconds without use after which it is stopped.
+    idle_timeout: float | None = None
 
     @classmethod
     def of(cls, profile: Profile, options: Mapping[str, Any], profile_id: int = 0, version: int = 0) -> Plan:
         """The plan for one start of a profile."""
-        timeout = profile.start_timeout
+        timeout, idle = profile.start_timeout, profile.idle_timeout
         return cls(
             profile=profile.slug,
             title=profile.display_name or profile.slug,
@@ -115,6 +117,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             profile_id=profile_id,
             profile_version=version,
             set_up=profile.container is not None,
+            idle_timeout=idle.total_seconds() if idle else None,
         )
 
 

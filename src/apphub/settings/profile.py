@@ -194,6 +194,9 @@ class Profile(Section):
     start_timeout: Duration | None = Field(
         default=None, description="Longest start; default: `timeouts.start`."
     )
+    idle_timeout: Duration | None = Field(
+        default=None, description="Stopped after so long without use; left out: never."
+    )
     ready_path: str = Field(default="", max_length=500, description="Path below the app asked for readiness.")
     auth: Literal["edge", "hub"] | None = Field(
         default=None,

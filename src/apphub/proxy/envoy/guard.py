@@ -22,6 +22,7 @@ from typing import Any
 
 from joserfc.jwk import ECKey, KeySet
 
+from apphub.proxy.base import USE_TOLD_EVERY
 from apphub.proxy.envoy.resources import CHECK_PATH, HUB_CLUSTER, STREAMS, USED_PATH
 from apphub.proxy.envoy.typed import typed
 
@@ -39,9 +40,6 @@ REMEMBERED = 5_000
 
 #: Where the hub's answer names the visitor's sign-in, for `streams`; no app sees it.
 SESSION_HEADER = "x-hub-session"
-
-#: The hub hears of an app that is used at most so often (seconds), from each worker.
-TOLD_EVERY = 60
 
 _HERE = Path(__file__).parent
 
@@ -73,7 +71,7 @@ def _edge(base_url: str, keys: str, ended: Path) -> Json:
         "IDENTITY": IDENTITY_HEADER,
         "HUB": HUB_CLUSTER,
         "USED": f"{base_url}hub/{USED_PATH}",
-        "TOLD_EVERY": str(TOLD_EVERY),
+        "TOLD_EVERY": str(int(USE_TOLD_EVERY.total_seconds())),
         "SESSION": SESSION_HEADER,
         "ENDED": str(ended),
     }
