@@ -29,7 +29,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -63,6 +63,17 @@ def cores() -> tuple[set[int], set[int]]:
     """For the proxy, and for everything else."""
     first, *others = sorted(os.sched_getaffinity(0))
     return {first}, set(others) or {first}
+
+
+@contextlib.contextmanager
+def on(some: set[int]) -> Iterator[None]:
+    """What is started here stays on some cores."""
+    all_cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, some)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, all_cores)
 
 
 @contextlib.asynccontextmanager
@@ -260,7 +271,11 @@ async def main(rounds: int, seconds: int, routes: int) -> int:
             "user/ada": (Route("/user/ada/", app, GUARD, stream_life=3600),),
             "user/bob": (Route("/user/bob/", app),),
         }
-        async with program(*argv, at=cores()[1], port=port), running(table=table) as rig:
+        proxy, rest = cores()
+        async with program(*argv, at=rest, port=port), contextlib.AsyncExitStack() as stack:
+            # The edge has as many workers as it sees cores: one, as the other proxy.
+            with on(proxy):
+                rig = await stack.enter_async_context(running(table=table))
             await _live(rig)
             return await report(rig, app, rounds, seconds, routes)
 

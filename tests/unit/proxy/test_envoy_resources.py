@@ -89,8 +89,8 @@ def _life(seconds: int) -> route.RouteActionMaxStreamDuration:
 LAB = Address("127.0.0.1", 20001)
 OWN = Address("::1", 20002)
 GUARD = Guard("server-7", epoch=3, denied=("one", "two"), user_header="x-user", groups_header="x-groups")
-TOLD = {"id": "server-7", "epoch": "3", "denied": ",one,two,", "user": "x-user", "groups": "x-groups"}
-UNTOLD = {"id": "server-8", "epoch": "0", "denied": ",,", "user": "", "groups": ""}
+TOLD = {"guard": "server-7|3|x-user|x-groups|,one,two,"}
+UNTOLD = {"guard": "server-8|0|||,,"}
 
 
 @pytest.mark.parametrize(

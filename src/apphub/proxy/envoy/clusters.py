@@ -55,7 +55,6 @@ def _to_upstream(idle: str) -> Json:
                             {"remove": SCOPE_HEADER},
                             {"remove": "x-hub-session"},
                             {"remove": "x-envoy-external-address"},
-                            {"remove": "x-envoy-upstream-service-time"},
                             {"append": _FORWARDED_FOR},
                         ]
                     },

@@ -22,8 +22,7 @@ end
 
 -- When this worker last told the hub that an app is used, by app. The hub is told once a minute.
 local told, told_size = {}, 0
-local function used(handle, id)
-  local now = os.time()
+local function used(handle, id, now)
   local last = told[id]
   if last and now - last < @TOLD_EVERY@ then return end
   if not last then
@@ -35,22 +34,35 @@ local function used(handle, id)
   handle:httpCall("@HUB@", head, nil, 5000, true)
 end
 
+-- What the route says of its guard, taken apart once: id|epoch|user header|groups header|,session,session,
+local rules, rules_size = {}, 0
+local function rule_of(handle)
+  local text = handle:metadata():get("guard")
+  if not text then return nil end
+  local rule = rules[text]
+  if rule then return rule end
+  local id, epoch, user, groups, denied = string.match(text, "^([^|]+)|([^|]+)|([^|]*)|([^|]*)|([^|]+)$")
+  rule = {id = id, epoch = epoch, user = user ~= "" and user, groups = groups ~= "" and groups, denied = {}}
+  for session in string.gmatch(denied, "[^,]+") do rule.denied[session] = true end
+  if rules_size >= 20000 then rules, rules_size = {}, 0 end
+  rules[text], rules_size = rule, rules_size + 1
+  return rule
+end
+
 -- The first of the passes that is for this app and counts.
-local function counting(handle, route, id, passes)
-  for _, token in ipairs(passes) do
-    local pass = pass_of(handle, token)
-    if pass and pass.aud == id and pass.exp > os.time() and pass.ep == route:get("epoch")
-        and not string.find(route:get("denied"), "," .. pass.sid .. ",", 1, true) then
+local function counting(handle, rule, passes, now)
+  for i = 1, #passes do
+    local pass = pass_of(handle, passes[i])
+    if pass and pass.aud == rule.id and pass.exp > now and pass.ep == rule.epoch and not rule.denied[pass.sid] then
       return pass
     end
   end
   return nil
 end
 
-local function tell_app(headers, route, pass, cookies)
-  local user, groups = route:get("user"), route:get("groups")
-  if user ~= "" then headers:replace(user, pass.sub) end
-  if groups ~= "" then headers:replace(groups, pass.grp or "") end
+local function tell_app(headers, rule, pass, cookies)
+  if rule.user then headers:replace(rule.user, pass.sub) end
+  if rule.groups then headers:replace(rule.groups, pass.grp or "") end
   headers:replace("@IDENTITY@", pass.idt or "")
   if #cookies == 0 then headers:remove("cookie") else headers:replace("cookie", table.concat(cookies, "; ")) end
 end
@@ -58,9 +70,8 @@ end
 -- The app's id, once the request may go on to the next filter, and the visitor's sign-in where the pass alone
 -- let it through; nil where there is nothing to guard.
 local function guard(handle)
-  local route = handle:metadata()
-  local id = route:get("id")
-  if not id then
+  local rule = rule_of(handle)
+  if not rule then
     -- Where there is no route the router sends everybody to the hub.
     if (handle:streamInfo():routeName() or "") == "" then
       handle:streamInfo():dynamicMetadata():set("apphub.guard", "verdict", "ok")
@@ -69,14 +80,15 @@ local function guard(handle)
   end
   local headers = handle:headers()
   local all = headers:get("cookie")
-  if not all or headers:get("authorization") then return id end
+  if not all or headers:get("authorization") then return rule.id end
   local cookies, passes = sorted(all)
-  local pass = counting(handle, route, id, passes)
-  if not pass then return id end
-  tell_app(headers, route, pass, cookies)
-  used(handle, id)
+  local now = os.time()
+  local pass = counting(handle, rule, passes, now)
+  if not pass then return rule.id end
+  tell_app(headers, rule, pass, cookies)
+  used(handle, rule.id, now)
   handle:streamInfo():dynamicMetadata():set("apphub.guard", "verdict", "ok")
-  return id, pass.sid
+  return rule.id, pass.sid
 end
 
 function envoy_on_request(handle)

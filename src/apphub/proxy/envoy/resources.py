@@ -110,15 +110,10 @@ def _app_route(base: str, route: Route) -> bytes:
 
 
 def _metadata(guard: Guard) -> bytes:
-    """What the Lua filter `edge` reads."""
-    values = {
-        "id": guard.id,
-        "epoch": str(guard.epoch),
-        "denied": f",{','.join(guard.denied)},",
-        "user": guard.user_header,
-        "groups": guard.groups_header,
-    }
-    struct = b"".join(block(1, text(1, name) + block(2, text(3, value))) for name, value in values.items())
+    """What the filter `edge` reads: one text, for it takes a known one apart only once."""
+    denied = f",{','.join(guard.denied)},"
+    said = "|".join((guard.id, str(guard.epoch), guard.user_header, guard.groups_header, denied))
+    struct = block(1, text(1, "guard") + block(2, text(3, said)))
     return block(4, block(1, text(1, "edge") + block(2, struct)))
 
 

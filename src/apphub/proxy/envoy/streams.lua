@@ -46,7 +46,7 @@ local CLOSE_FROM, CLOSE_TO = "\136\130\0\0\0\0\3\240", "\136\2\3\240"
 -- Nothing passes any more once the visitor is on the list; each side of a websocket is told so once.
 function envoy_on_request(handle)
   local socket = handle:headers():get("upgrade")
-  if socket and handle:metadata():get("id") and foreign(handle:headers()) then
+  if socket and foreign(handle:headers()) then
     handle:respond({[":status"] = "403", ["content-type"] = "text/plain"}, "This websocket comes from another site.\n")
     return
   end
@@ -59,19 +59,19 @@ function envoy_on_request(handle)
       chunk:setBytes(farewell)
       farewell = ""
     elseif not idle(chunk) then
-      used(handle, id)
+      used(handle, id, os.time())
     end
   end
 end
 
 function envoy_on_response(handle)
-  local id = handle:metadata():get("id")
-  if not id then return end
+  local rule = rule_of(handle)
+  if not rule then return end
   local headers = handle:headers()
   local farewell = headers:get(":status") == "101" and CLOSE_TO or ""
   if farewell == "" and string.sub(headers:get("content-type") or "", 1, 17) ~= "text/event-stream" then return end
   for chunk in handle:bodyChunks() do
-    if has_ended(id, session_of(handle)) then
+    if has_ended(rule.id, session_of(handle)) then
       chunk:setBytes(farewell)
       farewell = ""
     end
