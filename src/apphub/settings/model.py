@@ -234,8 +234,9 @@ class EdgeSettings(Section):
     )
     stream_life: Duration = Field(
         default=timedelta(hours=1),
-        description="Open websockets and event streams of guarded apps end after so long at the latest, also "
-        "those of visitors who may no longer visit; apps connect again by themselves. 0: never.",
+        description="Any request to a guarded app, also an open websocket or event stream, ends after so long at "
+        "the latest; apps connect again by themselves. What visitors have open who may no longer visit ends "
+        "within moments; this is the bound for programs with a token. 0: never.",
     )
 
 
