@@ -120,6 +120,8 @@ def site(page: Page, hub: RunningHub) -> None:
 def notebook(page: Page, hub: RunningHub) -> None:
     import lab
 
+    # What was open the last time is open again, and asks which kernel it shall have.
+    page.goto(f"{page.url.partition('?')[0]}?reset")
     lab.Notebook(page).check("6 * 7", "42")
 
 
