@@ -1,10 +1,12 @@
 # The commands of the project; `make` alone lists them. Nothing here needs root.
 #
 #   PYTHON=python3.12   another Python than python3, for a new environment
+#   JOBS=1              so many test files at a time: most of them wait for programs to start
 #   ARGS="..."          more arguments: make run ARGS="--bind 0.0.0.0:8000", make test ARGS="-k guide"
 
 PYTHON ?= python3
 VENV ?= .venv
+JOBS ?= 3
 ARGS ?=
 
 bin := $(VENV)/bin
@@ -27,7 +29,7 @@ install: $(VENV)/.installed ## Make the environment: what running takes
 dev: $(VENV)/.installed-dev ## Make the environment: what working on the hub takes
 
 test: dev ## Run all tests that this machine can run
-	$(bin)/pytest $(ARGS)
+	$(bin)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: dev ## Check style, types, layers and the unit tests: under a minute
 	$(bin)/ruff format --check

@@ -13,6 +13,7 @@ which outlive a hub by design. What it wrote is shown with a test that fails (se
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -54,6 +55,8 @@ TRIAL: dict[str, Any] = {
 running: weakref.WeakSet[RunningHub] = weakref.WeakSet()
 
 _PATIENCE = 60.0
+#: Making an environment for the first time downloads it (seconds).
+_DOWNLOAD = 1200
 _GREETING = "Sign in as admin with the password "
 
 
@@ -63,6 +66,32 @@ def free_port(ip: str = "127.0.0.1") -> int:
         probe.bind((ip, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+class NotMade(Exception):
+    """An environment could not be made."""
+
+
+def make(*command: str) -> None:
+    """Make an environment below `envs`; one test process at a time, so that others find it made.
+
+    Raises `NotMade` with the end of what the command wrote.
+    """
+    (TOP / "envs").mkdir(exist_ok=True)
+    with (TOP / "envs" / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        done = subprocess.run(
+            command, cwd=TOP, capture_output=True, text=True, timeout=_DOWNLOAD, check=False
+        )
+    if done.returncode:
+        raise NotMade((done.stderr or done.stdout).strip()[-500:])
+
+
+def _ports_of_worker() -> dict[str, str]:
+    """A range of ports for servers that no hub of another test process gives away."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    first = 20000 + int(worker) % 10 * 1000
+    return {"APPHUB_PROCESSES__PORTS": f"{first},{first + 999}"}
 
 
 def until(look: Callable[[], T | None], what: str, within: float = _PATIENCE) -> T:
@@ -110,7 +139,7 @@ class RunningHub:
             self._process = subprocess.Popen(
                 self._argv(),
                 cwd=self.folder if self._command is None else TOP,
-                env={**os.environ, **{name: self._filled(text) for name, text in self._environment.items()}},
+                env={**os.environ, **_ports_of_worker(), **self._filled_environment()},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -269,6 +298,9 @@ class RunningHub:
             file.write_text(yaml.safe_dump(self.config))
             argv += ["--config", str(file)]
         return argv
+
+    def _filled_environment(self) -> dict[str, str]:
+        return {name: self._filled(text) for name, text in self._environment.items()}
 
     def _filled(self, text: str) -> str:
         return text.format(bind=self.address, port=self.address.port, folder=self.folder, data=self.data_dir)

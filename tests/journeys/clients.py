@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hubs import TOP, TRIAL
+from hubs import TOP, TRIAL, NotMade, make
 
 ENVIRONMENT = TOP / "envs" / "clients"
-#: The first time, everything is downloaded (seconds).
-_DOWNLOAD = 1200
 
 #: An app that starts at once, for tests of tools that look at servers from outside.
 SMALL_APP: dict[str, Any] = {"slug": "small", "kind": "hello", "groups": "everyone", "default": True}
@@ -21,12 +18,10 @@ SMALL_APP: dict[str, Any] = {"slug": "small", "kind": "hello", "groups": "everyo
 def environment() -> Path:
     """The environment; made if it is not there. A machine that cannot make it skips the test."""
     if not (ENVIRONMENT / ".installed").exists():
-        made = subprocess.run(
-            ["make", "clients"], cwd=TOP, capture_output=True, text=True, timeout=_DOWNLOAD, check=False
-        )
-        if made.returncode:
-            reason = (made.stderr or made.stdout).strip()[-500:]
-            pytest.skip(f"The clients' environment cannot be made with `make clients`: {reason}")
+        try:
+            make("make", "clients")
+        except NotMade as error:
+            pytest.skip(f"The clients' environment cannot be made with `make clients`: {error}")
     return ENVIRONMENT
 
 

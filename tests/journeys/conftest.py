@@ -11,6 +11,8 @@ import pytest
 from browsing import ARGUMENTS
 from playwright.sync_api import Browser, sync_playwright
 
+from hubs import NotMade
+
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -31,5 +33,5 @@ def jupyterlab() -> str:
     """The folder of JupyterLab's environment, made by the documented command unless it is there."""
     try:
         return str(lab.environment())
-    except lab.NotMade as reason:
+    except NotMade as reason:
         pytest.skip(f"JupyterLab's environment cannot be made with `make jupyterlab`: {reason}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,17 +14,11 @@ import yaml
 from browsing import PATIENCE
 from playwright.sync_api import Page, expect
 
-from hubs import TOP, TRIAL, RunningHub, until
+from hubs import TOP, TRIAL, RunningHub, make, until
 
 GALLERY = TOP / "gallery"
-#: The first time, everything is downloaded (seconds).
-_DOWNLOAD = 1200
 
 Use = Callable[[Page, RunningHub], None]
-
-
-class NotMade(Exception):
-    """The environment could not be made."""
 
 
 def profile(name: str) -> dict[str, Any]:
@@ -162,13 +155,8 @@ class App:
 
     def make(self) -> None:
         """Make its environment unless it is there; raises `NotMade`."""
-        if self.there:
-            return
-        made = subprocess.run(
-            self.made_by, cwd=TOP, capture_output=True, text=True, timeout=_DOWNLOAD, check=False
-        )
-        if made.returncode:
-            raise NotMade((made.stderr or made.stdout).strip()[-500:])
+        if not self.there:
+            make(*self.made_by)
 
 
 def _python(name: str, *, socket: bool = True) -> App:

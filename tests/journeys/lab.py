@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +11,14 @@ from browsing import PATIENCE
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Locator, Page, expect
 
-from hubs import TOP, TRIAL, until
+from hubs import TOP, TRIAL, make, until
 
 ENVIRONMENT = TOP / "envs" / "jupyterlab"
-#: The first time, everything is downloaded (seconds).
-_DOWNLOAD = 1200
-
-
-class NotMade(Exception):
-    """The environment could not be made."""
 
 
 def environment() -> Path:
     """The environment; made, or brought up to date, where that is needed."""
-    made = subprocess.run(
-        ["make", "jupyterlab"], cwd=TOP, capture_output=True, text=True, timeout=_DOWNLOAD, check=False
-    )
-    if made.returncode:
-        raise NotMade((made.stderr or made.stdout).strip()[-500:])
+    make("make", "jupyterlab")
     return ENVIRONMENT
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 from browsing import visiting
-from galleries import App, NotMade, offering, wanted
+from galleries import App, offering, wanted
 from guarding import questions
 from playwright.sync_api import Browser, WebSocket, expect
 
-from hubs import RunningHub, until
+from hubs import NotMade, RunningHub, until
 
 
 @pytest.fixture(params=wanted(), ids=lambda app: app.name)

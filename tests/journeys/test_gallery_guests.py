@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 from browsing import PATIENCE, Visitor, visiting
-from galleries import APPS, App, NotMade, dashboard, offering
+from galleries import APPS, App, dashboard, offering
 from guarding import share
 from playwright.sync_api import Browser, WebSocket, expect
 
-from hubs import RunningHub, until
+from hubs import NotMade, RunningHub, until
 
 #: What is promised for requests.
 PROMISED = 2.0
