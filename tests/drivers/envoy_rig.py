@@ -257,6 +257,22 @@ async def running(
 
 
 @contextlib.asynccontextmanager
+async def second_edge(rig: Rig) -> AsyncIterator[Edge]:
+    """One more Envoy at the same control plane, with an address of its own."""
+    run = rig.edge.run_dir.with_name("run-2")
+    bind = (Address("127.0.0.1", free_port()),)
+    edge = dataclasses.replace(
+        rig.edge, run_dir=run, bind=bind, admin_socket=run / "admin.sock", name="second"
+    )
+    envoy = EnvoyProcess(edge)
+    try:
+        await envoy.ensure()
+        yield edge
+    finally:
+        await envoy.drain_and_stop(grace=0)
+
+
+@contextlib.asynccontextmanager
 async def supervised(envoy: EnvoyProcess) -> AsyncIterator[None]:
     """Watched while the block lasts."""
     task = asyncio.create_task(envoy.supervise())
