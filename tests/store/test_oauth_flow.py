@@ -245,3 +245,82 @@ async def test_a_group_that_may_open_somebodys_servers_may_sign_in_to_them_too(
     assert (await provider.check(params, actor, ORIGIN)).confirm
     with pytest.raises(NoAccess):
         await provider.check({**params, "client_id": "jupyterhub-user-bob-lab"}, actor, ORIGIN)
+
+
+async def test_two_servers_whose_client_ids_are_alike_sign_people_in_at_the_same_time(
+    db: Database, provider: Provider
+) -> None:
+    """JupyterHub calls the server `b` of `a` and the default one of `a-b` by one name."""
+    from apphub.access.model import NewToken
+    from apphub.access.store import insert_token
+    from apphub.oauth.store import upsert_server_client
+    from apphub.servers.actions import Ask
+    from apphub.servers.launch import client_id
+    from apphub.servers.model import ServerKey
+
+    town = await Town.of(db)
+    await town.add("a", "a-b")
+    keys = [ServerKey("a", "b"), ServerKey("a-b", "")]
+    name = client_id(keys[0])
+    assert client_id(keys[1]) == name
+    for key in keys:
+        server = await town.servers.start(BY, key, Ask())
+        async with db.write() as tx:
+            token = NewToken(secret=f"secret of {key}", user_id=server.user_id, server_id=server.id)
+            await insert_token(tx, token, clock.now())
+            await upsert_server_client(
+                tx, server.id, client_id=name, redirect_uri=f"/user/{key}/back", description=str(key)
+            )
+    codes = {}
+    for key in keys:
+        actor, _ = await _visitor(town, key.user)
+        params = {"client_id": name, "response_type": "code", "redirect_uri": f"/user/{key}/back"}
+        authorization = await provider.check(params, actor, ORIGIN)
+        assert authorization.client.server == str(key)
+        location = urlsplit(await provider.grant(authorization, actor, BY))
+        assert location.path == f"/user/{key}/back"
+        codes[key] = parse_qs(location.query)["code"][0]
+        with pytest.raises(NoAccess):
+            other = keys[1 - keys.index(key)]
+            await provider.check({**params, "redirect_uri": f"/user/{other}/back"}, actor, ORIGIN)
+        with pytest.raises(BadRequest):
+            await provider.check({"client_id": name, "response_type": "code"}, actor, ORIGIN)
+    for key, other in (keys, reversed(keys)):
+        form = {"grant_type": "authorization_code", "client_id": name, "code": codes[key]}
+        with pytest.raises(InvalidClientError):
+            await provider.exchange({**form, "client_secret": "neither"}, ORIGIN)
+        given = await provider.exchange({**form, "client_secret": f"secret of {key}"}, ORIGIN)
+        assert f"access:servers!server={key}" in given["scope"].split()
+        assert f"access:servers!server={other}" not in given["scope"].split()
+    again, _ = await _visitor(town, "a")
+    params = {"client_id": name, "response_type": "code", "redirect_uri": "/user/a/b/back"}
+    location = await provider.grant(await provider.check(params, again, ORIGIN), again, BY)
+    stolen = {"grant_type": "authorization_code", "client_id": name, "client_secret": f"secret of {keys[1]}"}
+    with pytest.raises(InvalidGrantError):  # the other server does not get a token for the first one's code
+        await provider.exchange({**stolen, "code": parse_qs(urlsplit(location).query)["code"][0]}, ORIGIN)
+
+
+async def test_a_server_at_the_address_of_one_since_renamed_takes_its_place(
+    db: Database, provider: Provider
+) -> None:
+    from apphub.oauth.store import list_clients, upsert_server_client
+    from apphub.servers.actions import Ask
+    from apphub.servers.model import ServerKey
+
+    town = await Town.of(db)
+    await town.add("ada")
+    for new_name in ("old", None):
+        server = await town.servers.create(BY, ServerKey("ada", "lab"), Ask())
+        async with db.write() as tx:
+            await upsert_server_client(
+                tx,
+                server.id,
+                client_id="jupyterhub-user-ada-lab",
+                redirect_uri="/user/ada/lab/oauth_callback",
+                description="lab",
+            )
+        if new_name is not None:
+            await town.servers.modify(BY, server.key, Ask(), new_name=new_name)
+    async with db.read() as tx:
+        [client] = await list_clients(tx, "jupyterhub-user-ada-lab")
+    assert client.server == "ada/lab"

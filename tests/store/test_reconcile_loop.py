@@ -13,11 +13,11 @@ from typing import ClassVar
 import pytest
 import sqlalchemy as sa
 
-from apphub.db import Database
+from apphub.db import Database, Tx, open_database
 from apphub.db import tables as t
 from apphub.kit.addresses import Address
 from apphub.kit.urls import Urls
-from apphub.reconcile import loop
+from apphub.reconcile import loop, store
 from apphub.reconcile.loop import Pace, Reconciler
 from apphub.reconcile.ports import Ports
 from apphub.reconcile.routes import Publisher
@@ -234,6 +234,36 @@ async def test_no_more_start_at_once_than_may_and_all_come_up(world: World) -> N
             await asyncio.sleep(0.005)
     assert most <= 3
     assert len(world.runtime.launches) == 9
+
+
+async def test_replicas_together_let_in_no_more_starts_than_may(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = store.count_in_flight
+
+    async def slowly(tx: Tx) -> int:
+        found = await count(tx)
+        await asyncio.sleep(0.2)  # time for the other one to count the same rows
+        return found
+
+    monkeypatch.setattr(store, "count_in_flight", slowly)
+    one, other = [await open_database(postgres_url, tmp_path) for _ in range(2)]
+    town = await Town.of(one)
+    await town.add("ada")
+    worlds = [World(town, tmp_path), World(await Town.of(other), tmp_path)]
+    for place, world in zip(("here", "there"), worlds, strict=True):
+        world.runtime.place, world.answers, world.starts = place, False, 3
+    for number in range(9):
+        await town.servers.start(BY, ServerKey("ada", f"s{number}"), Ask())
+    async with worlds[0].hub(), worlds[1].hub():
+        for _ in range(20):
+            async with one.read() as tx:
+                flying = await count(tx)
+                assert flying <= 3
+            await asyncio.sleep(0.1)
+        assert flying == 3
+    await one.close()
+    await other.close()
 
 
 async def test_a_hub_that_dies_between_launching_and_recording_goes_on_with_the_same_one(

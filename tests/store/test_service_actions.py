@@ -8,7 +8,7 @@ from apphub.access.actor import EVERYTHING, Reach
 from apphub.access.scopes import Filter, UnknownScope
 from apphub.db import Database
 from apphub.errors import Conflict, Invalid, NotFound
-from apphub.oauth.store import find_client
+from apphub.oauth.store import list_clients
 from apphub.people.actions import MayNotGrant
 from apphub.people.services import NewService
 from apphub.services import Services
@@ -36,15 +36,14 @@ async def test_a_service_that_is_registered_can_call_and_sign_people_in_until_it
     assert actor is not None
     assert (actor.kind, actor.grants().names()) == ("service", [])
     async with town.db.read() as tx:
-        client = await find_client(tx, "service-wiki")
-    assert client is not None
+        [client] = await list_clients(tx, "service-wiki")
     assert (client.service, client.no_confirm) == ("wiki", False)
     with pytest.raises(Conflict):
         await services.create(root, BY, new)
     await services.delete(BY, "wiki")
     assert await town.access.by_token(TOKEN) is None
     async with town.db.read() as tx:
-        assert await find_client(tx, "service-wiki") is None
+        assert await list_clients(tx, "service-wiki") == []
     with pytest.raises(NotFound):
         await services.delete(BY, "wiki")
 

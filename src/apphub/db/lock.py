@@ -12,6 +12,7 @@ from apphub.db.engine import Tx
 
 #: Numbers of the advisory locks, one for each thing that is counted (`migrate.LOCK` is another).
 ACTIVE_SERVERS = 4_817_220_932
+CONCURRENT_STARTS = 4_817_220_933
 
 
 async def take_turns(tx: Tx, number: int) -> None:

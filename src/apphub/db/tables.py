@@ -201,13 +201,22 @@ server_events = _table(
 
 oauth_clients = _table(
     "oauth_clients",
-    sa.Column("client_id", sa.Text, nullable=False, unique=True),
+    # JupyterHub's names for servers: the server `b` of `a` and the default one of `a-b` have the same
+    sa.Column("client_id", sa.Text, nullable=False, index=True),
     sa.Column("description", sa.Text, nullable=False, server_default=""),
     sa.Column("redirect_uri", sa.Text, nullable=False),
     sa.Column("allowed_scopes", Json, nullable=False),
     sa.Column("no_confirm", sa.Boolean, nullable=False, server_default=sa.text("false")),
-    _of("services", "service_id", nullable=True),
-    _of("servers", "server_id", nullable=True),
+    sa.Column("service_id", Id, sa.ForeignKey("services.id", ondelete="CASCADE"), unique=True),
+    sa.Column("server_id", Id, sa.ForeignKey("servers.id", ondelete="CASCADE"), unique=True),
+)
+#: Services choose their names, and each its own.
+sa.Index(
+    "uq_oauth_clients_of_services",
+    oauth_clients.c.client_id,
+    unique=True,
+    sqlite_where=oauth_clients.c.service_id.is_not(None),
+    postgresql_where=oauth_clients.c.service_id.is_not(None),
 )
 
 oauth_codes = _table(

@@ -30,7 +30,7 @@ from apphub.access.grants import Grants, Target
 from apphub.access.model import NewToken
 from apphub.access.scopes import IDENTIFY, UnknownScope, check
 from apphub.audit import By, insert_entry
-from apphub.db import Database
+from apphub.db import Database, Tx
 from apphub.errors import Forbidden, Invalid
 from apphub.kit import clock, secrets
 from apphub.oauth import store
@@ -108,10 +108,8 @@ class Provider:
         Raises `BadRequest`, `NoAccess`, or `Refused` with where to send the visitor.
         """
         async with self.db.read() as tx:
-            client = await store.find_client(tx, params.get("client_id", "")[:1000])
-        if client is None:
-            raise BadRequest("The app that sent you here is not known to this hub.", "Open it again.")
-        redirect_uri = self._redirect_uri(client, params.get("redirect_uri"), origin)
+            clients = await store.list_clients(tx, params.get("client_id", "")[:1000])
+        client, redirect_uri = self._asking(clients, params.get("redirect_uri"), origin)
         state = params.get("state")
         if params.get("response_type") != "code":
             raise _error(redirect_uri, UnsupportedResponseTypeError(params.get("response_type")), state)
@@ -165,10 +163,8 @@ class Provider:
         if form.get("grant_type") != "authorization_code":
             raise UnsupportedGrantTypeError(form.get("grant_type"))
         async with self.db.read() as tx:
-            client = await store.find_client(tx, form.get("client_id", "")[:1000])
-            known = await store.find_client_secret(tx, client) if client is not None else []
-        given = secrets.digest(form.get("client_secret", ""))
-        if client is None or not any(secrets.same(given, digest) for digest in known):
+            client = await self._proven(tx, form.get("client_id", ""), form.get("client_secret", ""))
+        if client is None:
             raise InvalidClientError(status_code=401)
         now = clock.now()
         async with self.db.write() as tx:
@@ -200,12 +196,28 @@ class Provider:
             "scope": " ".join(sorted({*code.scopes, *IDENTIFY})),
         }
 
-    def _redirect_uri(self, client: Client, asked: str | None, origin: str) -> str:
+    def _asking(self, clients: Sequence[Client], asked: str | None, origin: str) -> tuple[Client, str]:
+        """Which of the clients of an id it is, by the address that it asks people to be sent back to."""
+        if not clients:
+            raise BadRequest("The app that sent you here is not known to this hub.", "Open it again.")
         if asked is None:
-            return client.redirect_uri
-        if self._absolute(asked, origin) != self._absolute(client.redirect_uri, origin):
-            raise BadRequest("The app asks to send you to an address that is not its own.")
-        return asked
+            if len(clients) > 1:
+                raise BadRequest("The app does not say where to send you back to (redirect_uri).")
+            return clients[0], clients[0].redirect_uri
+        wanted = self._absolute(asked, origin)
+        for client in clients:
+            if self._absolute(client.redirect_uri, origin) == wanted:
+                return client, asked
+        raise BadRequest("The app asks to send you to an address that is not its own.")
+
+    async def _proven(self, tx: Tx, client_id: str, secret: str) -> Client | None:
+        """The client of this id whose secret this is."""
+        given = secrets.digest(secret)
+        for client in await store.list_clients(tx, client_id[:1000]):
+            known = await store.find_client_secret(tx, client)
+            if any(secrets.same(given, digest) for digest in known):
+                return client
+        return None
 
     def _absolute(self, uri: str, origin: str) -> str:
         return f"{origin}{uri}" if uri.startswith("/") and not uri.startswith("//") else uri

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -49,8 +50,8 @@ class Code:
     expires: datetime
 
 
-async def find_client(tx: Tx, client_id: str) -> Client | None:
-    """The client of this public id."""
+async def list_clients(tx: Tx, client_id: str) -> list[Client]:
+    """The clients of this public id: mostly one, but servers of several people may share one."""
     server = sa.case((t.servers.c.id.is_(None), None), else_=t.users.c.name + "/" + t.servers.c.name)
     statement = (
         sa.select(
@@ -70,10 +71,12 @@ async def find_client(tx: Tx, client_id: str) -> Client | None:
         .outerjoin(t.users, t.users.c.id == t.servers.c.user_id)
         .outerjoin(t.services, t.services.c.id == o.service_id)
         .where(o.client_id == client_id)
+        .order_by(o.id)
     )
-    row = (await tx.execute(statement)).first()
-    if row is None:
-        return None
+    return [_client_of(row) for row in await tx.execute(statement)]
+
+
+def _client_of(row: Any) -> Client:
     return Client(
         id=row[0],
         client_id=row[1],
@@ -92,11 +95,11 @@ async def find_client(tx: Tx, client_id: str) -> Client | None:
 async def upsert_server_client(
     tx: Tx, server_id: int, *, client_id: str, redirect_uri: str, description: str
 ) -> None:
-    """Register a server as a client; one that had the id before it (a server since renamed) loses it."""
+    """Register a server as a client; one that had the address before it (a server since renamed) loses it."""
     await tx.execute(
         sa.delete(t.oauth_clients).where(
             sa.or_(
-                sa.and_(o.client_id == client_id, sa.or_(o.server_id != server_id, o.server_id.is_(None))),
+                sa.and_(o.redirect_uri == redirect_uri, o.server_id != server_id),
                 sa.and_(o.server_id == server_id, o.client_id != client_id),
             )
         )

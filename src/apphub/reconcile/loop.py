@@ -17,6 +17,7 @@ import structlog
 
 from apphub.db import Database, Tx
 from apphub.db.changes import DUE, server_topic
+from apphub.db.lock import CONCURRENT_STARTS, take_turns
 from apphub.errors import Unavailable
 from apphub.kit import clock, metrics
 from apphub.reconcile import store
@@ -123,6 +124,8 @@ class Reconciler:
         return await store.list_waiting(tx, now, room) if room > 0 else []
 
     async def _admit(self, tx: Tx, now: datetime, most: int) -> list[int]:
+        if self._pace.concurrent_starts:
+            await take_turns(tx, CONCURRENT_STARTS)
         waiting = (await self._waiting(tx, now))[:most]
         if not waiting:
             return []

@@ -316,12 +316,19 @@ def upgrade() -> None:
             ["service_id"], ["services.id"], name=op.f("fk_oauth_clients_service_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_oauth_clients")),
-        sa.UniqueConstraint("client_id", name=op.f("uq_oauth_clients_client_id")),
+        sa.UniqueConstraint("server_id", name=op.f("uq_oauth_clients_server_id")),
+        sa.UniqueConstraint("service_id", name=op.f("uq_oauth_clients_service_id")),
         sqlite_autoincrement=True,
     )
     with op.batch_alter_table("oauth_clients", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_oauth_clients_server_id"), ["server_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_oauth_clients_service_id"), ["service_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_oauth_clients_client_id"), ["client_id"], unique=False)
+        batch_op.create_index(
+            "uq_oauth_clients_of_services",
+            ["client_id"],
+            unique=True,
+            sqlite_where=sa.text("service_id IS NOT NULL"),
+            postgresql_where=sa.text("service_id IS NOT NULL"),
+        )
 
     op.create_table(
         "passes",
