@@ -280,8 +280,8 @@ async def test_two_servers_whose_client_ids_are_alike_sign_people_in_at_the_same
         location = urlsplit(await provider.grant(authorization, actor, BY))
         assert location.path == f"/user/{key}/back"
         codes[key] = parse_qs(location.query)["code"][0]
+        other = keys[1 - keys.index(key)]
         with pytest.raises(NoAccess):
-            other = keys[1 - keys.index(key)]
             await provider.check({**params, "redirect_uri": f"/user/{other}/back"}, actor, ORIGIN)
         with pytest.raises(BadRequest):
             await provider.check({"client_id": name, "response_type": "code"}, actor, ORIGIN)
