@@ -108,3 +108,11 @@ async def test_a_token_that_another_holds_already_is_refused(town: Town, service
     with pytest.raises(Conflict):
         await services.create(root, BY, NewService(name="two", api_token=TOKEN))
     assert [one.name for one in await services.list(EVERYTHING)] == ["one"]
+
+
+@pytest.mark.parametrize("url", ["https://127.0.0.1:9000", "ftp://127.0.0.1", "127.0.0.1:9000"])
+async def test_a_service_where_the_edge_cannot_ask_it_is_refused(
+    town: Town, services: Services, url: str
+) -> None:
+    with pytest.raises(Invalid, match="http://"):
+        await services.create(await town.actor(), BY, NewService(name="wiki", url=url))

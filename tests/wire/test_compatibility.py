@@ -63,6 +63,33 @@ def test_options_and_refusals_name_every_method_of_an_address(differing_hub: Run
         assert set(refused.headers["allow"].split(", ")) == {"GET", "OPTIONS", "POST"}
 
 
+def test_head_of_a_page_is_its_get_without_the_content(differing_hub: RunningHub) -> None:
+    with differing_hub.sign_in("ada") as browser:
+        for path in (
+            "hub/home",
+            "hub/login",
+            "hub/token",
+            "hub/static/app.css",
+            "hub/nowhere",
+            "hub/user/ada/x",
+        ):
+            asked, bare = browser.get(path), browser.head(path)
+            assert bare.status_code == asked.status_code, path
+            assert bare.content == b""
+            assert bare.headers["content-type"] == asked.headers["content-type"]
+        assert "HEAD" in browser.options("hub/home").headers["allow"].split(", ")
+    assert differing_hub.ask("HEAD", "user").status_code == 405  # as JupyterHub has it
+
+
+def test_an_address_with_a_zero_character_is_refused_in_words(differing_hub: RunningHub) -> None:
+    with differing_hub.client() as client:
+        for path in ("hub/%00", "hub/home%00", "user/ada/%00", "services/a%00b", "%00"):
+            page = client.get(path, headers={"accept": "text/html"})
+            assert (page.status_code, page.headers["content-type"]) == (400, "text/html; charset=UTF-8")
+            assert "(%00)" in page.text
+            assert client.get(path).text.endswith("(%00). Look at it again.\n")
+
+
 @pytest.mark.parametrize(
     ("query", "status", "names"),
     [

@@ -37,7 +37,12 @@ async def _answer(request: HubRequest) -> Response[bytes]:
     if account is None or server is None or not _may_see(request, account, server):
         raise NotFound(gettext(language(request), "There is no such server, or it is not open to you."))
     url = f"{request.hub.urls.base.rstrip('/')}{path}"
+    if url == request.hub.urls.server(*server.key).rstrip("/"):
+        url += "/"  # without it, this is a page of the default server
     program = _is_program(request, path)
+    if server.ready:
+        # The edge believes that nothing runs there: too early, or of a server that has been removed.
+        request.hub.publisher.changed([user])
     if server.ready and not program:
         return redirect(_once_more(request, url))
     if program:

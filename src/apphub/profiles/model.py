@@ -282,4 +282,5 @@ def check_option(name: str, option: Option, value: Any) -> Any:
 def _fitting(option: Option) -> str:
     if option.choices is not None:
         return f"Choices: {', '.join(map(str, option.choices))}."
-    return f"It is a {option.type}."
+    article = "an" if option.type == "integer" else "a"
+    return f"It is {article} {option.type}."

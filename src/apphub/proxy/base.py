@@ -49,7 +49,8 @@ class Route:
 
     #: Percent-encoded as it stands in requests, below the base URL, with a slash at both ends.
     prefix: str
-    target: Address
+    #: None: nothing runs there, and the hub's page about it is shown.
+    target: Address | None
     #: None: the app itself asks who visits.
     guard: Guard | None = None
     #: Whether the app is asked without the prefix.

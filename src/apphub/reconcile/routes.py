@@ -53,6 +53,11 @@ def routes_of(rows: Iterable[Any], denied: Mapping[int, Sequence[str]], stream_l
     return routes
 
 
+def routes_of_asleep(names: Iterable[tuple[str, str]]) -> list[Route]:
+    """Routes of named servers that do not run: their addresses are theirs, and not their owner's default server's."""
+    return [Route(f"/user/{segment(user)}/{segment(server)}/", None) for user, server in names]
+
+
 def _count(changes: Mapping[str, Scope], published: bool, seconds: float) -> None:
     """Once for everybody whose routes were published together."""
     outcome = "success" if published else "failure"
@@ -109,7 +114,10 @@ class Publisher:
             rows = await store.list_ready(tx, users)
             guarded = [row[0] for row in rows if row[6]["guarded"]]
             denied = await list_denied(tx, guarded, clock.now()) if guarded else {}
-        return rows, routes_of(rows, denied, self._stream_life)
+            # One that asks by itself is JupyterHub's kind, and may have a page of that name: `lab`.
+            above = {row[1] for row in rows if row[6]["guarded"] and not row[2]}
+            asleep = await store.list_asleep(tx, above) if above else []
+        return rows, [*routes_of(rows, denied, self._stream_life), *routes_of_asleep(asleep)]
 
     async def _publish(self, users: Sequence[str]) -> bool:
         rows, routes = await self._routes(users)

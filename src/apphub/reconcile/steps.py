@@ -99,6 +99,8 @@ class Steps:
             return await self._fail_launch(server, lease, str(error))
         except OSError as error:
             return await self._fail_launch(server, lease, f"The server's folder cannot be made: {error}.")
+        if server.key.name:
+            self.publisher.changed([server.key.user])  # its address is its own from now on
         return await self._record(
             server,
             lease,

@@ -245,6 +245,16 @@ async def list_ready(tx: Tx, users: Sequence[str] | None = None) -> list[Any]:
     return list(await tx.execute(statement))
 
 
+async def list_asleep(tx: Tx, users: Collection[str]) -> list[tuple[str, str]]:
+    """(user, server) of named servers of these people that are not ready."""
+    statement = (
+        sa.select(t.users.c.name, c.name)
+        .join(t.users, t.users.c.id == c.user_id)
+        .where(t.users.c.name.in_(users), c.name != "", c.phase != Phase.READY)
+    )
+    return [(row[0], row[1]) for row in await tx.execute(statement)]
+
+
 async def update_routed(tx: Tx, users: Sequence[str], routed: Sequence[tuple[int, int]]) -> list[int]:
     """Record which servers of these users every edge routes to, by (id, attempt); ids of those that changed."""
     changed = []

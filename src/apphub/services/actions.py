@@ -24,6 +24,7 @@ from apphub.people import services as store
 from apphub.people.actions import MayNotGrant
 from apphub.people.model import Service, Source
 from apphub.people.services import NewService
+from apphub.settings.model import misfit_of_address
 
 #: Shortest token that a service may bring.
 SHORTEST = 16
@@ -93,6 +94,8 @@ class Services:
     def _check(self, new: NewService) -> None:
         if len(new.name) > 63 or not SLUG.fullmatch(new.name):
             raise Invalid(f"Invalid service name: {shown(new.name)}", "Use small letters, digits and . _ -")
+        if new.url and (problem := misfit_of_address(new.url)):
+            raise Invalid(f"url {problem}.")
         if new.api_token is not None and len(new.api_token) < SHORTEST:
             raise Invalid(f"The API token of a service has {SHORTEST} characters or more.")
         if (new.oauth_client_id or new.oauth_redirect_uri) and new.api_token is None:

@@ -86,4 +86,4 @@ def _environment(service: Service, token: str, urls: Urls) -> dict[str, str]:
 def service_address(url: str) -> tuple[str, int]:
     """Host and port of a service's URL."""
     parts = urlsplit(url)
-    return parts.hostname or "127.0.0.1", parts.port or (443 if parts.scheme == "https" else 80)
+    return parts.hostname or "127.0.0.1", parts.port or 80

@@ -131,6 +131,18 @@ class Role(Section):
     services: tuple[str, ...] = Field(default=(), description="Services that hold it.")
 
 
+def misfit_of_address(url: str) -> str | None:
+    """What is wrong with where a service listens, if anything."""
+    if url.startswith("https://"):
+        return (
+            "must begin with http://: the edge speaks plain HTTP to services. Have it listen on loopback "
+            "without TLS, or leave `url` out and give `oauth_redirect_uri` where it is served elsewhere"
+        )
+    if not re.fullmatch(r"http://[^\s?#@]+", url):
+        return "must be an address such as http://127.0.0.1:9000"
+    return None
+
+
 class Service(Section):
     """A program that talks to the hub: by API token, or by signing people in with OAuth 2."""
 
@@ -161,8 +173,8 @@ class Service(Section):
     @field_validator("url")
     @classmethod
     def _is_address(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"https?://[^\s?#@]+", value):
-            raise ValueError("must be an address such as http://127.0.0.1:9000")
+        if value is not None and (problem := misfit_of_address(value)):
+            raise ValueError(problem)
         return value
 
 

@@ -20,6 +20,7 @@ from litestar.types import ASGIApp, HTTPResponseStartEvent, Message, Receive, Sc
 
 from apphub import JUPYTERHUB_VERSION, __version__
 from apphub.web.body import Body
+from apphub.web.methods import is_page
 from apphub.web.metrics import count_request
 from apphub.web.request import NAMELESS
 
@@ -82,26 +83,32 @@ class Front:
         path = self._path(scope)
         # `method` and `path` as sent are kept for the log; what is routed has the base taken off.
         scope["path"], scope["raw_path"] = path, path.encode("latin-1")
-        if path.startswith(CHECK) and scope["method"] not in _METHODS:
+        method: str = scope["method"]
+        if path.startswith(CHECK) and method not in _METHODS:
             scope["method"] = "POST"
+        bare = method == "HEAD" and is_page(path)
+        if bare:
+            scope["method"] = "GET"
         started = time.perf_counter()
         body = Body(scope, path, receive)
 
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
                 await body.hear_out()
-                if scope["method"] == "OPTIONS" and message["status"] == 204:
+                if method == "OPTIONS" and message["status"] == 204:
                     message["status"] = 200
                 if not path.startswith(CHECK):
                     self._decorate(path, request_id, message)
                 count_request(
-                    scope["method"],
+                    method,
                     state.get("path_template", "none"),
                     message["status"],
                     time.perf_counter() - started,
                 )
                 if self._tells or message["status"] >= 500:
                     self._log(scope, state, path, message["status"], started)
+            elif bare and message["type"] == "http.response.body":
+                message["body"] = b""
             await send(message)
 
         await self._app(scope, body.receive, send_on)

@@ -165,3 +165,11 @@ def test_without_profiles_there_is_the_sample() -> None:
     )
     assert sample.extra_options == "refuse"
     assert effective_profiles(Settings(profiles=())) == ()
+
+
+def test_a_service_that_speaks_tls_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    text = "services: [{name: a, url: 'https://127.0.0.1:9000'}, {name: b, url: 'ftp://x'}]"
+    first, second = told(tmp_path, text)
+    assert first.startswith("1: services[0].url: must begin with http://: the edge speaks plain HTTP")
+    assert "oauth_redirect_uri" in first
+    assert second == "1: services[1].url: must be an address such as http://127.0.0.1:9000"

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from apphub.proxy.envoy.resources import SCOPE_HEADER
+from apphub.proxy.envoy.resources import ASLEEP, SCOPE_HEADER
 
 Json = dict[str, Any]
 
@@ -55,11 +55,18 @@ def _refused(base_url: str) -> Iterator[Json]:
     unreadable = _all(_status(400), _path(re.escape(base_url) + "hub/api/.*%00.*"))
     message = "There is nothing at this address."
     yield _reply(unreadable, 404, body={"json_format": {"status": 404, "message": message}})
+    unreadable = _all(_status(400), _path(".*%00.*"))
+    message = "The address holds a character that no address may hold (%00). Look at it again."
+    page = _PAGE % ("", "No such address", "No such address", message)
+    yield _reply(_all(unreadable, _wants_html()), 400, body=_html(page))
+    yield _reply(unreadable, 400, body=_text(message.replace("%", "%%") + "\n"))
 
 
 def _no_route(base_url: str) -> Iterator[Json]:
-    """No such app: `user/NAME` gets its slash, everything else goes to the hub, which knows why."""
-    missing = _all(_flags(["NR"]), _path(_app(base_url) + ".*"))
+    """No such app, or one that does not run: `user/NAME` gets its slash, everything else goes to the hub,
+    which knows why.
+    """
+    missing = _all(_any(_flags(["NR"]), _status(ASLEEP)), _path(_app(base_url) + ".*"))
     short = _app(base_url) + "[^/?]+"
     yield _reply(_all(missing, _path(short)), 301, ("location", "%REQ(:PATH)%/"), NO_STORE)
     with_query = "%PATH(NQ:PATH)%/?%QUERY_PARAMS(ORIG)%"
@@ -119,6 +126,10 @@ def _html(page: str) -> Json:
 
 def _all(*filters: Json) -> Json:
     return {"and_filter": {"filters": list(filters)}}
+
+
+def _any(*filters: Json) -> Json:
+    return {"or_filter": {"filters": list(filters)}}
 
 
 def _status(code: int) -> Json:

@@ -33,6 +33,9 @@ HUB_KEY = (".", "-")
 CHECK_PATH = "edge/check"
 USED_PATH = "edge/used"
 
+#: What a route of something that does not run answers; `replies` makes it the way to the hub.
+ASLEEP = 424
+
 #: What the filter `edge` is to do more for requests that may become streams.
 STREAMS = "streams"
 
@@ -41,7 +44,7 @@ GUARDS = ("edge", "ask")
 
 #: ScopedRouteConfiguration: 1 name, 3 key {1 fragment {1 string}}, 5 routes (RouteConfiguration);
 #: RouteConfiguration: 1 name, 2 hosts {1 name, 2 domains, 3 routes};
-#: Route: 1 match {1 prefix, 6 headers {1 name, 7 present, 13 string match {1 exact}}}, 2 action {1 cluster, 5 prefix rewrite, 8 timeout, 9 retries, 36 stream limit
+#: Route: 1 match {1 prefix, 14 prefix of whole segments, 6 headers {1 name, 7 present, 13 string match {1 exact}}}, 2 action {1 cluster, 5 prefix rewrite, 8 timeout, 9 retries, 36 stream limit
 #: {1 duration {1 seconds}}}, 4 metadata {1 by filter {1 name, 2 struct {1 field {1 name, 2 value {3 string}}}}},
 #: 7 direct response {1 status}, 9 headers to add, 13 configuration by filter {1 name, 2 any}, 14 name.
 _FOREVER = block(8, b"")
@@ -94,6 +97,9 @@ def hub_resource(base_url: str) -> Resource:
 
 
 def _app_route(base: str, route: Route) -> bytes:
+    if route.target is None:
+        match = block(1, text(14, base + route.prefix.rstrip("/")))
+        return block(3, match + block(7, count(1, ASLEEP)) + _UNGUARDED + _NAMED)
     action = text(1, APPS_CLUSTER) + _FOREVER
     if route.strip:
         action += text(5, "/")
