@@ -166,14 +166,14 @@ class RunningHub:
     def pid(self) -> int:
         """The hub's process."""
         if self._command is not None:
-            return int((self.data_dir / "hub.lock").read_text())
+            return int((self.data_dir / "hub-1.lock").read_text())
         assert self._process is not None
         return self._process.pid
 
     @property
     def edge_pid(self) -> int | None:
         """The process of its Envoy."""
-        found = identity.load(self.data_dir / "run" / "envoy" / "envoy.pid")
+        found = identity.load(self.data_dir / "run" / "edge-1" / "envoy.pid")
         return found.pid if found is not None else None
 
     def server_pids(self) -> dict[int, str]:

@@ -15,9 +15,9 @@ import socket
 import sys
 import time
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import structlog
 import uvloop
@@ -28,10 +28,11 @@ from apphub import __version__
 from apphub.app import build_app, edge_door, server_door
 from apphub.declared.reload import Reader
 from apphub.errors import HubError, Unavailable
-from apphub.folder import Sockets, lock, open_folder, sockets_of
+from apphub.folder import hold, meeting_of, open_folder, others
 from apphub.hub import Hub, open_hub
 from apphub.kit import metrics
 from apphub.kit.addresses import Address
+from apphub.kit.files import settle
 from apphub.kit.log import set_up
 from apphub.kit.secrets import Keys
 from apphub.passes.actions import stream_memory
@@ -39,6 +40,7 @@ from apphub.passes.tokens import Signer
 from apphub.proxy.envoy.bootstrap import Edge, TlsFiles
 from apphub.proxy.envoy.control import ControlPlane
 from apphub.proxy.envoy.ended import EndedStreams
+from apphub.proxy.envoy.meeting import NOTICED, Meeting
 from apphub.proxy.envoy.process import EnvoyProcess
 from apphub.settings import Settings
 from apphub.web.front import Front
@@ -60,24 +62,46 @@ def run(settings: Settings, part: Part, reader: Reader | None = None, file: Path
     os.umask(0o077)  # whatever we make is ours alone: sockets, database, logs
     folder = open_folder(settings.data_dir)
     settings = settings.model_copy(update={"data_dir": folder})
-    with lock(folder, "proxy" if part == "proxy" else "hub"):
-        again = uvloop.run(_serve(settings, part, reader, file))
+    with ExitStack() as stack:
+        places = _places(stack, settings, part)
+        again = uvloop.run(_serve(settings, part, places, reader, file))
     if again:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - it is ourselves
     return 0
 
 
-async def _serve(settings: Settings, part: Part, reader: Reader | None, file: Path | None) -> bool:
+class Places(NamedTuple):
+    """The numbers that this process holds in the data folder, and where hubs and edges meet."""
+
+    hub: int
+    edge: int
+    meeting: Meeting
+
+
+def _places(stack: ExitStack, settings: Settings, part: Part) -> Places:
+    folder = settings.data_dir
+    alone = settings.database is None or settings.database.startswith("sqlite")
+    hub = edge = 0
+    if part != "proxy":
+        hub = stack.enter_context(hold(folder, "hub", alone=alone))
+    if part != "hub":
+        # An edge is known by its addresses: whoever starts it again finds what the last one left running.
+        edge = stack.enter_context(hold(folder, "edge", mark=" ".join(map(str, settings.bind))))
+    return Places(hub, edge, meeting_of(folder))
+
+
+async def _serve(
+    settings: Settings, part: Part, places: Places, reader: Reader | None, file: Path | None
+) -> bool:
     """Whether to start again in place."""
     stop, again = asyncio.Event(), asyncio.Event()
     _heed_signals(stop, again)
-    sockets = sockets_of(settings.data_dir)
     try:
         async with AsyncExitStack() as stack:
             if part != "proxy":
-                hub = await stack.enter_async_context(_hub(settings, sockets, stop, reader, file))
+                hub = await stack.enter_async_context(_hub(settings, places, stop, reader, file))
             if part != "hub":
-                await stack.enter_async_context(_edge(settings, sockets, again))
+                await stack.enter_async_context(_edge(settings, places, again))
             if part != "proxy":
                 _greet(hub)
             await stop.wait()
@@ -95,8 +119,8 @@ def _first(group: BaseExceptionGroup[HubError]) -> HubError:
 
 
 @asynccontextmanager
-async def _edge(settings: Settings, sockets: Sockets, again: asyncio.Event) -> AsyncGenerator[None]:
-    envoy = EnvoyProcess(edge_of(settings, sockets))
+async def _edge(settings: Settings, places: Places, again: asyncio.Event) -> AsyncGenerator[None]:
+    envoy = EnvoyProcess(edge_of(settings, places))
     await envoy.ensure()
     async with asyncio.TaskGroup() as group:
         supervisor = group.create_task(envoy.supervise())
@@ -112,20 +136,31 @@ async def _edge(settings: Settings, sockets: Sockets, again: asyncio.Event) -> A
 
 @asynccontextmanager
 async def _hub(
-    settings: Settings, sockets: Sockets, stop: asyncio.Event, reader: Reader | None, file: Path | None
+    settings: Settings, places: Places, stop: asyncio.Event, reader: Reader | None, file: Path | None
 ) -> AsyncGenerator[Hub]:
     begun = time.perf_counter()
-    address = _api_address(settings)
-    ended = EndedStreams(edge_of(settings, sockets).ended_file, stream_memory(settings.edge.stream_life))
-    plane = ControlPlane(sockets.control, settings.base_url, ended=ended)
+    meeting, number = places.meeting, places.hub
+    address = _api_address(settings, shared=others(settings.data_dir, "hub", number))
+    ended = EndedStreams(meeting.ended, stream_memory(settings.edge.stream_life))
+    plane = ControlPlane(meeting.control(number), settings.base_url, ended=ended)
     async with open_hub(settings, f"http://{address}", plane, stop, reader, file) as hub:
         app = build_app(hub)
         async with (
-            _listening(edge_door(app, hub), uds=sockets.hub),
+            _listening(edge_door(app, hub), uds=meeting.hub(number)),
             _listening(server_door(app, hub), address=address),
         ):
             metrics.STARTUP.observe(time.perf_counter() - begun)
-            yield hub
+            try:
+                yield hub
+            finally:
+                await _take_leave(meeting, number)
+
+
+async def _take_leave(meeting: Meeting, number: int) -> None:
+    """Send the edges to the other hubs, if there are any, before this one stops answering."""
+    meeting.hub(number).unlink(missing_ok=True)
+    if meeting.listening():
+        await asyncio.sleep(NOTICED)
 
 
 @asynccontextmanager
@@ -153,18 +188,17 @@ async def _listening(
             server.stop()  # type: ignore[no-untyped-call]
 
 
-def edge_of(settings: Settings, sockets: Sockets) -> Edge:
+def edge_of(settings: Settings, places: Places) -> Edge:
     """The edge that the settings ask for."""
     tls = settings.tls
     return Edge(
-        run_dir=sockets.folder / "envoy",
+        run_dir=places.meeting.folder / f"edge-{places.edge}",
         bind=settings.bind,
         base_url=settings.base_url,
         tls=TlsFiles(tls.certificate.resolve(), tls.key.resolve()) if tls is not None else None,
         trusted_proxies=settings.trusted_proxies,
-        hub_socket=sockets.hub,
-        xds_socket=sockets.control,
-        admin_socket=sockets.admin,
+        meeting=places.meeting,
+        name=f"edge-{places.edge}",
         keys=Signer(Keys.load(settings.data_dir / "secret.key")).key_set_json(),
     )
 
@@ -185,27 +219,28 @@ def _heed_signals(stop: asyncio.Event, again: asyncio.Event) -> None:
     loop.add_signal_handler(signal.SIGHUP, restart)
 
 
-def _api_address(settings: Settings) -> Address:
-    """Where servers reach the hub: as set, or a free port that is kept, for running servers remember it."""
+def _api_address(settings: Settings, *, shared: bool) -> Address:
+    """Where servers reach the hubs: as set, or a free port that is kept, for running servers remember it.
+
+    `shared`: other hubs of this folder listen there already; then all of them do (SO_REUSEPORT).
+    """
     if settings.hub_bind is not None:
-        _check_bindable(settings.hub_bind)
+        _check_bindable(settings.hub_bind, shared=shared)
         return settings.hub_bind
-    kept = settings.data_dir / "hub_port"
-    with suppress(OSError, ValueError):
-        address = Address("127.0.0.1", int(kept.read_text()))
-        _check_bindable(address)
-        return address
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        address = Address("127.0.0.1", probe.getsockname()[1])
-    kept.write_text(str(address.port))
+        free = str(probe.getsockname()[1])
+    address = Address("127.0.0.1", int(settle(settings.data_dir / "hub_port", free)))
+    _check_bindable(address, shared=shared)
     return address
 
 
-def _check_bindable(address: Address) -> None:
+def _check_bindable(address: Address, *, shared: bool) -> None:
     family = socket.AF_INET6 if ":" in address.ip else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         try:
             probe.bind(tuple(address))
         except OSError as error:

@@ -23,6 +23,7 @@ from apphub.proxy.base import Route, Scope, by_scope
 from apphub.proxy.envoy.bootstrap import Edge, TlsFiles
 from apphub.proxy.envoy.control import ControlPlane
 from apphub.proxy.envoy.ended import EndedStreams
+from apphub.proxy.envoy.meeting import Meeting
 from apphub.proxy.envoy.process import EnvoyProcess
 
 #: Signs the passes that the edges of tests believe.
@@ -61,6 +62,7 @@ class Backend:
         return self
 
     async def listen_on(self, path: Path) -> Backend:
+        path.parent.mkdir(exist_ok=True)
         path.unlink(missing_ok=True)
         self._server = await asyncio.start_unix_server(self._serve, path)
         return self
@@ -216,9 +218,7 @@ def an_edge(
         base_url=base_url,
         tls=tls,
         trusted_proxies=trusted_proxies,
-        hub_socket=folder / "hub.sock",
-        xds_socket=run / "xds.sock",
-        admin_socket=run / "admin.sock",
+        meeting=Meeting(folder / "meet"),
         keys=SIGNER.key_set_json(),
     )
 
@@ -239,8 +239,8 @@ async def running(
 ) -> AsyncIterator[Rig]:
     with short_directory() as folder:
         edge = an_edge(folder, *bind, base_url=base_url, trusted_proxies=trusted_proxies)
-        hub = await Backend("hub").listen_on(edge.hub_socket)
-        control = a_control(edge.xds_socket, base_url)
+        hub = await Backend("hub").listen_on(edge.meeting.hub(1))
+        control = a_control(edge.meeting.control(1), base_url)
         await control.start(table or {})
         envoy = EnvoyProcess(edge)
         client = httpx.AsyncClient(base_url=f"http://{edge.bind[0]}", timeout=10)

@@ -246,7 +246,7 @@ async def test_a_real_edge_keeps_its_routes_over_a_restart_of_the_hub_and_takes_
         await rig.control.close()
         assert (await rig.get("/user/ada/")).text.startswith("ada\n")
 
-        rig.control = a_control(rig.edge.xds_socket)
+        rig.control = a_control(rig.edge.meeting.control(1))
         after = _scope("user/ada", ada.address) | _scope("user/moved", bob.address)
         with capture_logs() as logs:
             await rig.control.start(after)
@@ -266,7 +266,7 @@ async def test_a_hub_that_was_away_for_a_while_is_found_again_at_once() -> None:
     async with running() as rig:
         await rig.control.close()
         await asyncio.sleep(5)
-        rig.control = a_control(rig.edge.xds_socket)
+        rig.control = a_control(rig.edge.meeting.control(1))
         began = time.monotonic()
         await rig.control.start({})
         await _connected(rig.control)
@@ -298,7 +298,7 @@ async def test_ten_thousand_scopes_are_there_soon_and_one_more_costs_no_more() -
 
         held_before = len(rig.control._table)
         await rig.control.close()
-        rig.control = a_control(rig.edge.xds_socket)
+        rig.control = a_control(rig.edge.meeting.control(1))
         started = time.perf_counter()
         await rig.control.start(table | burst)
         await _connected(rig.control)

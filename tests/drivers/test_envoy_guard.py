@@ -107,7 +107,7 @@ async def test_a_session_on_the_deny_list_is_asked_about_and_the_others_are_not(
 async def test_a_hub_that_is_away_lets_nobody_in_who_has_no_pass(rig: Rig) -> None:
     await guarded(rig)
     await rig.hub.close()
-    rig.edge.hub_socket.unlink()
+    rig.edge.meeting.hub(1).unlink()
     assert (await rig.get("/user/ada/x")).status_code == 503
     assert (await rig.get("/user/ada/x", cookie=f"apphub-pass={a_pass()}")).status_code == 200
 
@@ -202,12 +202,12 @@ async def _heard(rig: Rig, number: int) -> None:
 
 
 async def test_the_list_of_ended_streams_outlives_the_hub_and_can_be_taken_back(rig: Rig) -> None:
-    ended = EndedStreams(rig.edge.ended_file, 3600)
+    ended = EndedStreams(rig.edge.meeting.ended, 3600)
     ended.add([Visitor("server-7", "s1"), Visitor("server-7", "s2")])
-    again = EndedStreams(rig.edge.ended_file, 3600)
+    again = EndedStreams(rig.edge.meeting.ended, 3600)
     again.discard(Visitor("server-7", "s1"))
-    assert rig.edge.ended_file.read_text() == "server-7 s2\n"
-    assert rig.edge.ended_file.stat().st_mode & 0o777 == 0o600
-    forgetful = EndedStreams(rig.edge.ended_file, -1)
+    assert rig.edge.meeting.ended.read_text() == "server-7 s2\n"
+    assert rig.edge.meeting.ended.stat().st_mode & 0o777 == 0o600
+    forgetful = EndedStreams(rig.edge.meeting.ended, -1)
     forgetful.add([])
-    assert rig.edge.ended_file.read_text() == ""
+    assert rig.edge.meeting.ended.read_text() == ""

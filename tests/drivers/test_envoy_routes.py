@@ -201,7 +201,7 @@ async def test_without_its_hub_apps_go_on_and_the_hubs_pages_say_so(rig: Rig) ->
     await rig.route(("/user/ada/", ada))
     assert (await rig.get("/hub/home")).status_code == 200
     await rig.hub.close()
-    rig.edge.hub_socket.unlink()
+    rig.edge.meeting.hub(1).unlink()
     await rig.control.close()
 
     async def asks() -> tuple[httpx.Response, httpx.Response, httpx.Response]:
@@ -220,10 +220,10 @@ async def test_without_its_hub_apps_go_on_and_the_hubs_pages_say_so(rig: Rig) ->
 
 async def test_a_request_waits_a_moment_for_a_hub_that_restarts(rig: Rig) -> None:
     await rig.hub.close()
-    rig.edge.hub_socket.unlink()
+    rig.edge.meeting.hub(1).unlink()
     waiting = asyncio.create_task(rig.client.post("/hub/api/users", content=b"body"))
     await asyncio.sleep(0.5)
-    rig.backends.append(await Backend("next hub").listen_on(rig.edge.hub_socket))
+    rig.backends.append(await Backend("next hub").listen_on(rig.edge.meeting.hub(1)))
     assert (await waiting).text.startswith("next hub\nPOST /hub/api/users ")
 
 

@@ -57,7 +57,7 @@ def taken_port() -> Iterator[int]:
 def test_a_port_that_is_taken_is_named_and_nothing_runs_on(tmp_path: Path, taken_port: int) -> None:
     told = serve("--data-dir", "data", "--bind", f"127.0.0.1:{taken_port}", cwd=tmp_path)
     assert_in_words(told, 1, f"127.0.0.1:{taken_port}", "taken by another program", "bind")
-    assert not (tmp_path / "data" / "run" / "envoy" / "envoy.pid").exists()
+    assert not (tmp_path / "data" / "run" / "edge-1" / "envoy.pid").exists()
 
     # The same folder serves as soon as there is a port.
     again = serve("--data-dir", "data", "--bind", f"127.0.0.1:{taken_port}", cwd=tmp_path)

@@ -24,7 +24,7 @@ def password(name: Name, config: Config = None, data_dir: DataDir = None) -> Non
 
 
 def _password(name: str, config: Path | None, data_dir: Path | None) -> int:
-    from apphub.folder import lock, open_folder
+    from apphub.folder import hold, open_folder
     from apphub.offline import set_password
     from apphub.settings import load
 
@@ -32,7 +32,7 @@ def _password(name: str, config: Path | None, data_dir: Path | None) -> int:
     settings = load(settings_file(config), os.environ, overrides)
     folder = open_folder(settings.data_dir)
     settings = settings.model_copy(update={"data_dir": folder})
-    with lock(folder, "hub"):
+    with hold(folder, "hub", alone=True):
         asyncio.run(set_password(settings, name, _ask()))
     typer.echo(f"The password of {name} is set; earlier sign-ins have ended.")
     return 0

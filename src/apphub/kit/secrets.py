@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
 from pathlib import Path
+
+from apphub.kit.files import settle
 
 #: Scheme of our own tokens: hex SHA-256 of the whole token.
 SHA256 = "sha256"
@@ -64,13 +65,4 @@ class Keys:
     @classmethod
     def load(cls, path: Path) -> Keys:
         """Read the key file, made with mode 0600 when it is missing."""
-        try:
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return cls(bytes.fromhex(path.read_text().strip()))
-        key = secrets.token_bytes(32)
-        with os.fdopen(fd, "w") as file:
-            file.write(key.hex())
-            file.flush()
-            os.fsync(file.fileno())
-        return cls(key)
+        return cls(bytes.fromhex(settle(path, secrets.token_hex(32))))

@@ -14,14 +14,13 @@ from apphub.kit.secrets import Keys
 from apphub.passes.tokens import Signer
 from apphub.proxy.envoy.bootstrap import Edge, bootstrap, fingerprint, rendered
 from apphub.proxy.envoy.entrance import hub_path
+from apphub.proxy.envoy.meeting import Meeting
 
 RUN = Path("/run/apphub")
 EDGE = Edge(
     run_dir=RUN,
     bind=(Address("127.0.0.1", 8000),),
-    hub_socket=RUN / "hub.sock",
-    xds_socket=RUN / "xds.sock",
-    admin_socket=RUN / "admin.sock",
+    meeting=Meeting(RUN),
     keys=Signer(Keys(b"the key of a hub that tests have")).key_set_json(),
 )
 

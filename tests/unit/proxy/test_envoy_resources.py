@@ -153,14 +153,28 @@ def test_whatever_a_guard_says_makes_another_version(change: dict[str, object]) 
 
 @pytest.mark.parametrize("base", ["", "/apps"])
 def test_the_hub_scope_is_the_message_the_generic_classes_would_write(base: str) -> None:
-    retries = route.RetryPolicy(
-        retry_on="connect-failure,refused-stream,reset-before-request",
-        num_retries=8,
-        retry_back_off=route.RetryPolicyRetryBackOff(
-            base_interval=timedelta(milliseconds=100), max_interval=timedelta(seconds=1)
+    another_host = route.RetryPolicyRetryHostPredicate(
+        name="another",
+        typed_config=Any(
+            type_url="type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
         ),
     )
-    action = route.RouteAction(cluster="hub", timeout=timedelta(0), retry_policy=retries)
+
+    def action(on: str, codes: list[int]) -> route.RouteAction:
+        retries = route.RetryPolicy(
+            retry_on=on,
+            num_retries=8,
+            retry_host_predicate=[another_host],
+            host_selection_retry_max_attempts=3,
+            retriable_status_codes=codes,
+            retry_back_off=route.RetryPolicyRetryBackOff(
+                base_interval=timedelta(milliseconds=100), max_interval=timedelta(seconds=1)
+            ),
+        )
+        return route.RouteAction(cluster="hub", timeout=timedelta(0), retry_policy=retries)
+
+    regex = matcher.RegexMatcher(regex="GET|HEAD|PUT|DELETE|OPTIONS")
+    repeatable = route.HeaderMatcher(name=":method", string_match=matcher.StringMatcher(safe_regex=regex))
     private = [
         route.Route(
             name="route",
@@ -170,13 +184,19 @@ def test_the_hub_scope_is_the_message_the_generic_classes_would_write(base: str)
         )
         for of_the_edge in ("check", "used")
     ]
-    to_hub = route.Route(
-        name="route",
-        match=route.RouteMatch(prefix="/"),
-        route=action,
-        typed_per_filter_config=_UNGUARDED,
-    )
-    wanted = _generic("hub", [".", "-"], [*private, to_hub])
+    to_hub = [
+        route.Route(
+            name="route",
+            match=route.RouteMatch(prefix="/", headers=headers),
+            route=action(*retried),
+            typed_per_filter_config=_UNGUARDED,
+        )
+        for headers, retried in (
+            ([repeatable], ("connect-failure,refused-stream,reset,retriable-status-codes", [503])),
+            ([], ("connect-failure,refused-stream,reset-before-request", [])),
+        )
+    ]
+    wanted = _generic("hub", [".", "-"], [*private, *to_hub])
     assert route.ScopedRouteConfiguration.parse(hub_resource(f"{base}/").content) == wanted
 
 

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from apphub.kit.addresses import Address
-from apphub.proxy.envoy.clusters import KEEPALIVE, XDS_CLUSTER, apps_cluster, hub_cluster, xds_cluster
+from apphub.proxy.envoy.clusters import KEEPALIVE, apps_cluster, hub_cluster, xds_cluster
 from apphub.proxy.envoy.entrance import connection_manager
+from apphub.proxy.envoy.meeting import XDS_CLUSTER, Meeting
 from apphub.proxy.envoy.typed import typed
 
 Json = dict[str, Any]
@@ -45,10 +46,8 @@ class Edge:
     tls: TlsFiles | None = None
     #: Proxies in front whose X-Forwarded-* counts.
     trusted_proxies: int = 0
-    #: Unix sockets: the hub's HTTP, the control stream, Envoy's admin interface.
-    hub_socket: Path
-    xds_socket: Path
-    admin_socket: Path
+    #: Where the hubs are.
+    meeting: Meeting
     #: Public keys that passes are checked with: a JSON Web Key Set (RFC 7517).
     keys: str
     #: How this edge calls itself on the control stream.
@@ -57,7 +56,7 @@ class Edge:
     max_connections: int = 20_000
 
     def __post_init__(self) -> None:
-        for path in (self.run_dir, self.hub_socket, self.xds_socket, self.admin_socket):
+        for path in (self.run_dir, self.meeting.folder):
             if not path.is_absolute():
                 raise ValueError(f"{path} must be an absolute path: Envoy runs in another folder")
 
@@ -67,9 +66,9 @@ class Edge:
         return self.run_dir / "tls" / "sds.json"
 
     @property
-    def ended_file(self) -> Path:
-        """Names visitors whose open streams must end (see `ended`)."""
-        return self.run_dir / "ended"
+    def admin_socket(self) -> Path:
+        """Envoy's own interface, a unix socket."""
+        return self.run_dir / "admin.sock"
 
 
 def bootstrap(edge: Edge) -> Json:
@@ -79,7 +78,7 @@ def bootstrap(edge: Edge) -> Json:
         "admin": {"address": {"pipe": {"path": str(edge.admin_socket), "mode": 0o600}}},
         "static_resources": {
             "listeners": [_listener(edge, address) for address in edge.bind],
-            "clusters": [hub_cluster(edge.hub_socket), apps_cluster(), xds_cluster(edge.xds_socket)],
+            "clusters": [hub_cluster(edge.run_dir), apps_cluster(), xds_cluster(edge.run_dir)],
         },
         "overload_manager": {
             "resource_monitors": [
@@ -114,7 +113,7 @@ def _listener(edge: Edge, address: Address) -> Json:
             {
                 "name": "envoy.filters.network.http_connection_manager",
                 "typed_config": connection_manager(
-                    edge.base_url, edge.trusted_proxies, XDS_CLUSTER, edge.keys, edge.ended_file
+                    edge.base_url, edge.trusted_proxies, XDS_CLUSTER, edge.keys, edge.meeting.ended
                 ),
             }
         ]

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from apphub.proxy.envoy.meeting import XDS_CLUSTER, endpoints_file
 from apphub.proxy.envoy.resources import APPS_CLUSTER, DST_HEADER, HUB_CLUSTER, SCOPE_HEADER
 from apphub.proxy.envoy.typed import typed
 
 Json = dict[str, Any]
-
-XDS_CLUSTER = "xds"
 
 #: Idle connections to apps are closed by us before common servers close them (uvicorn and node: 5 s),
 #: else a request may be sent into a connection that is just being closed.
@@ -20,9 +19,33 @@ HUB_IDLE = "10s"
 KEEPALIVE = {"keepalive_time": 60, "keepalive_interval": 10, "keepalive_probes": 6}
 
 
-def _pipe(cluster: str, path: Path) -> Json:
-    endpoint = {"endpoint": {"address": {"pipe": {"path": str(path)}}}}
-    return {"cluster_name": cluster, "endpoints": [{"lb_endpoints": [endpoint]}]}
+def _found_in(run_dir: Path, cluster: str) -> Json:
+    """A cluster whose endpoints stand in a file (see `meeting`)."""
+    file = endpoints_file(run_dir, cluster)
+    source = {"path": str(file), "watched_directory": {"path": str(file.parent)}}
+    return {
+        "name": cluster,
+        "type": "EDS",
+        "connect_timeout": "1s",
+        "eds_cluster_config": {"eds_config": {"resource_api_version": "V3", "path_config_source": source}},
+        # Where all seem to be gone all are tried: one may be back.
+        "common_lb_config": {"healthy_panic_threshold": {"value": 1}},
+    }
+
+
+#: A hub that takes no connection is left alone for a moment, at once; what hubs answer does not count.
+_LEAVE_THE_DEAD = {
+    "split_external_local_origin_errors": True,
+    "consecutive_local_origin_failure": 1,
+    "enforcing_local_origin_success_rate": 0,
+    "enforcing_success_rate": 0,
+    "enforcing_consecutive_5xx": 0,
+    "enforcing_consecutive_gateway_failure": 0,
+    "interval": "0.5s",
+    "base_ejection_time": "1s",
+    "max_ejection_time": "2s",
+    "max_ejection_percent": 100,
+}
 
 
 #: Envoy's defaults (1,024 connections, 3 retries) are for clusters of unknown backends.
@@ -77,15 +100,13 @@ _FORWARDED_FOR = {
 }
 
 
-def hub_cluster(socket: Path) -> Json:
-    """The hub's HTTP, on a unix socket."""
+def hub_cluster(run_dir: Path) -> Json:
+    """The HTTP of the hubs, any of which answers any request."""
     return {
-        "name": HUB_CLUSTER,
-        "type": "STATIC",
-        "connect_timeout": "1s",
+        **_found_in(run_dir, HUB_CLUSTER),
         "circuit_breakers": _THRESHOLDS,
+        "outlier_detection": _LEAVE_THE_DEAD,
         "typed_extension_protocol_options": _to_upstream(HUB_IDLE),
-        "load_assignment": _pipe(HUB_CLUSTER, socket),
     }
 
 
@@ -104,8 +125,8 @@ def apps_cluster() -> Json:
     }
 
 
-def xds_cluster(socket: Path) -> Json:
-    """The control stream; pings notice a hub that hangs."""
+def xds_cluster(run_dir: Path) -> Json:
+    """The control streams of the hubs, one of which is held; pings notice a hub that hangs."""
     options = typed(
         "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
         explicit_http_config={
@@ -113,11 +134,9 @@ def xds_cluster(socket: Path) -> Json:
         },
     )
     return {
-        "name": XDS_CLUSTER,
-        "type": "STATIC",
-        "connect_timeout": "1s",
+        **_found_in(run_dir, XDS_CLUSTER),
+        "outlier_detection": _LEAVE_THE_DEAD,
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options
         },
-        "load_assignment": _pipe(XDS_CLUSTER, socket),
     }

@@ -119,6 +119,12 @@ def _ask(base_url: str) -> Json:
         http_service={
             "server_uri": {"uri": "http://hub", "cluster": HUB_CLUSTER, "timeout": "5s"},
             "path_prefix": f"{base_url}hub/{CHECK_PATH}",
+            # A question changes nothing: where one hub has died another one is asked.
+            "retry_policy": {
+                "retry_on": "connect-failure,refused-stream,reset",
+                "num_retries": 4,
+                "retry_back_off": {"base_interval": "0.05s", "max_interval": "0.5s"},
+            },
             "authorization_response": {
                 # What the hub says of the visitor, and which of our cookies are left out.
                 "allowed_upstream_headers": {

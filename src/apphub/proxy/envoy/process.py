@@ -25,6 +25,7 @@ from apphub.proxy.envoy.bootstrap import Edge, fingerprint, rendered
 from apphub.proxy.envoy.certificate import Certificate
 from apphub.proxy.envoy.child import Running, launch
 from apphub.proxy.envoy.identity import Identity, arguments, identify, listener_of, load
+from apphub.proxy.envoy.meeting import LOOK, Finder
 from apphub.proxy.envoy.ports import check_free
 from apphub.proxy.envoy.rundir import check_socket_path, private_directory, write_private
 
@@ -57,6 +58,7 @@ class EnvoyProcess:
         self._record = edge.run_dir / "envoy.pid"
         self._log = edge.run_dir / "envoy.log"
         self._certificate = Certificate(edge)
+        self._finder = Finder(edge.meeting, edge.run_dir)
         self._running: Running | None = None
         self._stopped = False
 
@@ -67,11 +69,10 @@ class EnvoyProcess:
 
     async def ensure(self) -> None:
         """Have it running: adopt the one that does, replace one that differs, or start one."""
-        for socket in (self._edge.hub_socket, self._edge.xds_socket, self._edge.admin_socket):
-            check_socket_path(socket)
+        check_socket_path(self._edge.admin_socket)
         private_directory(self._edge.run_dir)
-        private_directory(self._edge.admin_socket.parent)
         self._certificate.prepare()
+        self._finder.prepare()
         self._stopped = False
         found = await asyncio.to_thread(self._find)
         if found is not None:
@@ -97,11 +98,12 @@ class EnvoyProcess:
         return True
 
     async def supervise(self) -> None:
-        """Start it again whenever it dies, renew its certificate, bound its log; ends by `drain_and_stop` only."""
+        """Keep it running, its certificate new, its hubs known, its log short; ends by `drain_and_stop` only."""
         async with asyncio.TaskGroup() as tasks:
-            upkeep = tasks.create_task(self._keep_up())
+            upkeep = [tasks.create_task(self._keep_up()), tasks.create_task(self._find_hubs())]
             await self._keep_running()
-            upkeep.cancel()
+            for task in upkeep:
+                task.cancel()
 
     async def wait_ready(self, within: float = READY_WITHIN) -> None:
         """Wait until every public address accepts connections; raises `EdgeFailed`."""
@@ -211,6 +213,14 @@ class EnvoyProcess:
             await asyncio.sleep(1)
             await asyncio.to_thread(self._certificate.refresh)
             await asyncio.to_thread(self._bound_log)
+
+    async def _find_hubs(self) -> NoReturn:
+        while True:
+            await asyncio.sleep(LOOK)
+            try:
+                await asyncio.to_thread(self._finder.refresh)
+            except OSError as error:
+                log.warning("edge_not_told", error=str(error))
 
     def _bound_log(self) -> None:
         """Envoy holds the file open for appending, so it is copied and cut, not renamed."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 
 from apphub.proxy.base import Guard, Route, Scope
-from apphub.proxy.envoy.wire import Resource, block, count, high_block, text
+from apphub.proxy.envoy.wire import Resource, block, count, high_block, text, varint
 
 HUB_CLUSTER = "hub"
 APPS_CLUSTER = "apps"
@@ -44,9 +44,12 @@ GUARDS = ("edge", "ask")
 
 #: ScopedRouteConfiguration: 1 name, 3 key {1 fragment {1 string}}, 5 routes (RouteConfiguration);
 #: RouteConfiguration: 1 name, 2 hosts {1 name, 2 domains, 3 routes};
-#: Route: 1 match {1 prefix, 14 prefix of whole segments, 6 headers {1 name, 7 present, 13 string match {1 exact}}}, 2 action {1 cluster, 5 prefix rewrite, 8 timeout, 9 retries, 36 stream limit
+#: Route: 1 match {1 prefix, 14 prefix of whole segments, 6 headers {1 name, 7 present, 13 string match {1 exact,
+#: 5 regex {2 text}}}}, 2 action {1 cluster, 5 prefix rewrite, 8 timeout, 9 retries, 36 stream limit
 #: {1 duration {1 seconds}}}, 4 metadata {1 by filter {1 name, 2 struct {1 field {1 name, 2 value {3 string}}}}},
-#: 7 direct response {1 status}, 9 headers to add, 13 configuration by filter {1 name, 2 any}, 14 name.
+#: 7 direct response {1 status}, 9 headers to add, 13 configuration by filter {1 name, 2 any}, 14 name;
+#: RetryPolicy: 1 on, 2 how often {1 number}, 5 hosts {1 name, 3 any}, 6 tries to choose one, 7 statuses,
+#: 8 pauses {1 first, 2 longest}, each {1 seconds, 2 nanoseconds}.
 _FOREVER = block(8, b"")
 _DISABLED = block(
     2, text(1, "type.googleapis.com/envoy.config.route.v3.FilterConfig") + block(2, count(3, 1))
@@ -77,23 +80,45 @@ def resource(name: str, scope: Scope, base_url: str) -> Resource:
     return _resource(name, tuple(name.split("/")), b"".join(_app_route(base, route) for route in scope))
 
 
-def hub_resource(base_url: str) -> Resource:
-    """The resource of the hub's scope: everything goes to the hub, waiting a little while it restarts.
+#: Only requests of which nothing was sent are tried again, so repeating one is safe for any method.
+_UNSENT = "connect-failure,refused-stream,reset-before-request"
+#: Requests that say the same twice if they are sent twice (RFC 9110, 9.2.2) are also tried again when the
+#: connection broke, and when a hub says that it cannot answer just now.
+_REPEATABLE = "connect-failure,refused-stream,reset,retriable-status-codes"
+_REPEATABLE_METHODS = "GET|HEAD|PUT|DELETE|OPTIONS"
+_ANOTHER_HOST = block(
+    5,
+    text(1, "another")
+    + block(
+        3, text(1, "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate")
+    ),
+)
 
-    Only requests of which nothing was sent are tried again, so repeating one is safe for any method.
-    The pauses grow from 0.1 to 1 s, at random up to that: about 3 s in all.
-    """
-    base = base_url.rstrip("/")
+
+def _retries(on: str) -> bytes:
+    """Up to eight tries more, of another hub if there is one; pauses grow from 0.1 to 1 s, at random up to that."""
     pauses = block(1, count(2, 100_000_000)) + block(2, count(1, 1))
-    retries = text(1, "connect-failure,refused-stream,reset-before-request") + block(2, count(1, 8))
-    action = text(1, HUB_CLUSTER) + _FOREVER + block(9, retries + block(8, pauses))
+    codes = block(7, varint(503)) if on is _REPEATABLE else b""
+    return text(1, on) + block(2, count(1, 8)) + _ANOTHER_HOST + count(6, 3) + codes + block(8, pauses)
+
+
+def hub_resource(base_url: str) -> Resource:
+    """The resource of the hub's scope: everything goes to a hub, waiting some 3 s where none is there."""
+    base = base_url.rstrip("/")
     # The edge asks the hub on a way of its own; from outside that path leads nowhere.
     private = [
         block(1, text(1, f"{base}/hub/{path}")) + block(7, count(1, 404)) + _UNGUARDED + _NAMED
         for path in (CHECK_PATH, USED_PATH)
     ]
-    to_hub = block(1, text(1, "/")) + block(2, action) + _UNGUARDED + _NAMED
-    return _resource(HUB_SCOPE, HUB_KEY, b"".join(block(3, route) for route in (*private, to_hub)))
+    repeatable = block(6, text(1, ":method") + block(13, block(5, text(2, _REPEATABLE_METHODS))))
+    to_hub = [
+        block(1, text(1, "/") + match)
+        + block(2, text(1, HUB_CLUSTER) + _FOREVER + block(9, _retries(on)))
+        + _UNGUARDED
+        + _NAMED
+        for match, on in ((repeatable, _REPEATABLE), (b"", _UNSENT))
+    ]
+    return _resource(HUB_SCOPE, HUB_KEY, b"".join(block(3, route) for route in (*private, *to_hub)))
 
 
 def _app_route(base: str, route: Route) -> bytes:
