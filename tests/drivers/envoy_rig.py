@@ -261,9 +261,7 @@ async def second_edge(rig: Rig) -> AsyncIterator[Edge]:
     """One more Envoy at the same control plane, with an address of its own."""
     run = rig.edge.run_dir.with_name("run-2")
     bind = (Address("127.0.0.1", free_port()),)
-    edge = dataclasses.replace(
-        rig.edge, run_dir=run, bind=bind, admin_socket=run / "admin.sock", name="second"
-    )
+    edge = dataclasses.replace(rig.edge, run_dir=run, bind=bind, name="second")
     envoy = EnvoyProcess(edge)
     try:
         await envoy.ensure()

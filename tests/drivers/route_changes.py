@@ -105,7 +105,7 @@ def sent() -> Iterator[list[str]]:
 async def restart_hub(rig: Rig, table: Mapping[str, Scope], edges: int = 1) -> float:
     """End the control plane and start another with this table; seconds until every edge has taken it."""
     await rig.control.close()
-    rig.control = a_control(rig.edge.xds_socket)
+    rig.control = a_control(rig.edge.meeting.control(1))
     began = time.perf_counter()
     await rig.control.start(table)
     async with asyncio.timeout(30):
