@@ -2,7 +2,8 @@
 
 Everything that the browser complains about on pages of the hub (errors of scripts, violations
 of the content security policy, answers that failed) is kept, and a visit that ends with such a
-complaint fails. Pages of apps are not ours to judge.
+complaint fails. Pages of apps are not ours to judge. `Visitor.barriers` asks axe-core what on a
+page keeps people with disabilities out.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
 
 from hubs import PASSWORD, RunningHub
@@ -29,6 +31,8 @@ ARGUMENTS = (
 )
 #: How long (ms) something may take to appear on a busy machine.
 PATIENCE = 60_000
+#: WCAG 2.2, levels A and AA, and what axe-core calls good practice.
+_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 _VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) =>
   console.error(`policy violated: ${event.violatedDirective} by ${event.blockedURI || event.sourceFile}`));
@@ -84,6 +88,28 @@ class Visitor:
         """Wait until the address is this one below the base URL; `*` stands for anything."""
         pattern = re.escape(f"{self.hub.url}{path}").replace(r"\*", ".*")
         expect(self.page).to_have_url(re.compile(f"^{pattern}$"), timeout=PATIENCE)
+
+    def barriers(self) -> list[str]:
+        """What axe-core finds wrong with the page as it is shown now, in light and in dark colours."""
+        found = []
+        for scheme in ("light", "dark"):
+            # Without motion: a colour on its way to another is nobody's contrast.
+            self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+            answer = Axe().run(self.page, options={"runOnly": _RULES}).response
+            found += [
+                f"{scheme} {urlsplit(self.page.url).path}: {rule['id']}: {rule['help']}: {node['html'][:200]}"
+                for rule in answer["violations"]
+                for node in rule["nodes"]
+            ]
+        return found
+
+    @property
+    def overflow(self) -> int:
+        """By how many pixels the page is wider than the screen."""
+        width: int = self.page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        return width
 
     @contextmanager
     def refused(self, status: int) -> Iterator[None]:
