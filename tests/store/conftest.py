@@ -26,6 +26,8 @@ from apphub.db.migrate import upgrade
 from fakes.people import Town
 
 _TEMPLATE = "apphub_template"
+_DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
+_RELOAD = "select pg_reload_conf()"
 
 
 def _server_url(folder: Path) -> Iterator[str]:
@@ -42,7 +44,11 @@ def _server_url(folder: Path) -> Iterator[str]:
     except Exception as error:
         pytest.skip(f"PostgreSQL cannot be started here ({error!r}); `make dev` installs it.")
     try:
-        yield server.get_uri()
+        url = server.get_uri()
+        # Nothing here outlives the run: no test waits for the disk. (What it is to lose nothing is
+        # tested elsewhere, on a server of its own.)
+        asyncio.run(_admin(url, *(f"alter system set {name} = off" for name in _DURABLE), _RELOAD))
+        yield url
     finally:
         server.cleanup()
 
