@@ -13,10 +13,11 @@ bin := $(VENV)/bin
 pip := $(bin)/python -m pip --disable-pip-version-check -qq install
 lab := envs/jupyterlab
 clients := envs/clients
+chp := envs/chp
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run install dev test check fmt jupyterlab clients constraints
+.PHONY: help run install dev test check fmt jupyterlab clients bench-edge constraints
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +46,10 @@ fmt: dev ## Format, and mend what can be mended without asking
 jupyterlab: $(lab)/.installed ## Make ./envs/jupyterlab, which the sample profile `jupyterlab` starts
 
 clients: $(clients)/.installed ## Make ./envs/clients: JupyterHub's own tools, which the tests run against the hub
+
+bench-edge: dev ## Measure the edge: the guard's cost, changes of routes (needs wrk, a compiler, npm)
+	@test -n "$$BENCH_CHP" || ! command -v npm >/dev/null || $(MAKE) --no-print-directory $(chp)/.installed
+	@$(bin)/python tests/scale/edge.py $(ARGS)
 
 constraints: ## Pin the newest versions that fit (then run all tests)
 	@$(MAKE) --no-print-directory VENV=.venv-constraints .venv-constraints/bin/pip
@@ -75,6 +80,11 @@ $(clients)/.installed: constraints-clients.txt | $(clients)/bin/pip
 	@echo "Installing the clients of JupyterHub into $(clients) ..." >&2
 	@$(clients)/bin/python -m pip --disable-pip-version-check -qq install \
 		-c constraints-clients.txt jupyterhub==6.1.1 jupyterhub-idle-culler jhub-client tornado
+	@touch $@
+
+$(chp)/.installed:
+	@echo "Installing configurable-http-proxy into $(chp) ..." >&2
+	@npm install --silent --no-fund --no-audit --prefix $(chp) configurable-http-proxy@5.3.0
 	@touch $@
 
 %/bin/pip:

@@ -3,8 +3,8 @@ local OURS = { ["@COOKIE@"] = true, ["jupyterhub-session-id"] = true, ["jupyterh
 -- Passes that are looked at: a server below another one's path is sent two.
 local MOST = 5
 
--- The app's own cookies, and the passes. Every request comes by here: names are cut out by position, for a
--- pattern over values of a thousand characters takes longer than all the rest.
+-- The app's own cookies, and the passes. Names are cut out by position, for a pattern over values of a
+-- thousand characters takes long.
 local function sorted(all)
   local kept, passes, from, size = {}, {}, 1, #all
   while from <= size do
@@ -18,6 +18,21 @@ local function sorted(all)
     from = to + 1
   end
   return kept, passes
+end
+
+-- The same of a whole Cookie header, its passes checked: a browser says the same one again and again. Without a
+-- pass that the hub signed nothing is remembered.
+local jars, jars_size = {}, 0
+local function jar_of(handle, all)
+  local jar = jars[all]
+  if jar then return jar end
+  local kept, tokens = sorted(all)
+  jar = {kept = #kept > 0 and table.concat(kept, "; "), passes = {}}
+  for i = 1, #tokens do jar.passes[#jar.passes + 1] = pass_of(handle, tokens[i]) end
+  if #jar.passes == 0 or #all > 8192 then return jar end
+  if jars_size >= @REMEMBERED@ then jars, jars_size = {}, 0 end
+  jars[all], jars_size = jar, jars_size + 1
+  return jar
 end
 
 -- When this worker last told the hub that an app is used, by app. The hub is told once a minute.
@@ -50,21 +65,21 @@ local function rule_of(handle)
 end
 
 -- The first of the passes that is for this app and counts.
-local function counting(handle, rule, passes, now)
+local function counting(rule, passes, now)
   for i = 1, #passes do
-    local pass = pass_of(handle, passes[i])
-    if pass and pass.aud == rule.id and pass.exp > now and pass.ep == rule.epoch and not rule.denied[pass.sid] then
+    local pass = passes[i]
+    if pass.aud == rule.id and pass.exp > now and pass.ep == rule.epoch and not rule.denied[pass.sid] then
       return pass
     end
   end
   return nil
 end
 
-local function tell_app(headers, rule, pass, cookies)
+local function tell_app(headers, rule, pass, kept)
   if rule.user then headers:replace(rule.user, pass.sub) end
   if rule.groups then headers:replace(rule.groups, pass.grp or "") end
   headers:replace("@IDENTITY@", pass.idt or "")
-  if #cookies == 0 then headers:remove("cookie") else headers:replace("cookie", table.concat(cookies, "; ")) end
+  if kept then headers:replace("cookie", kept) else headers:remove("cookie") end
 end
 
 -- The app's id, once the request may go on to the next filter, and the visitor's sign-in where the pass alone
@@ -81,11 +96,11 @@ local function guard(handle)
   local headers = handle:headers()
   local all = headers:get("cookie")
   if not all or headers:get("authorization") then return rule.id end
-  local cookies, passes = sorted(all)
+  local jar = jar_of(handle, all)
   local now = os.time()
-  local pass = counting(handle, rule, passes, now)
+  local pass = counting(rule, jar.passes, now)
   if not pass then return rule.id end
-  tell_app(headers, rule, pass, cookies)
+  tell_app(headers, rule, pass, jar.kept)
   used(handle, rule.id, now)
   handle:streamInfo():dynamicMetadata():set("apphub.guard", "verdict", "ok")
   return rule.id, pass.sid

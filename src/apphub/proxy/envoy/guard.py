@@ -35,7 +35,8 @@ ISSUER = "apphub"
 #: The signed identity that apps receive.
 IDENTITY_HEADER = "x-apphub-identity"
 
-#: Passes remembered per worker (some 2 kB each): a signature takes 60 µs to check.
+#: Passes remembered per worker (some 2 kB each; a signature takes 60 µs to check), and as many whole Cookie
+#: headers (8 kB at most) with what was found in them.
 REMEMBERED = 5_000
 
 #: Where the hub's answer names the visitor's sign-in, for `streams`; no app sees it.
