@@ -104,6 +104,40 @@ async def test_a_session_on_the_deny_list_is_asked_about_and_the_others_are_not(
     assert asked(rig) == 1
 
 
+async def test_cookies_that_were_seen_before_let_in_no_longer_than_their_pass_counts(rig: Rig) -> None:
+    app = await guarded(rig)
+    other = Route("/user/bob/", app.address, dataclasses.replace(GUARD, id="server-8"))
+    assert await rig.control.publish({"user/bob": (other,)})
+    lasting, short = (f"a=1; apphub-pass={held}" for held in (a_pass(), a_pass(life=2)))
+
+    async def visit(path: str, cookie: str) -> int:
+        # Every worker remembers for itself; one connection stays with one of them.
+        return (await rig.get(path, cookie=cookie)).status_code
+
+    assert [await visit("/user/ada/x", cookie) for cookie in (lasting, short) * 2] == [200] * 4
+    assert await visit("/user/bob/x", lasting) == 401
+    await asyncio.sleep(2.1)
+    assert await visit("/user/ada/x", short) == 401
+    assert await visit("/user/ada/x", lasting) == 200
+    for guard in (dataclasses.replace(GUARD, denied=("s1",)), dataclasses.replace(GUARD, epoch=1)):
+        await publish(rig, app, guard)
+        assert await visit("/user/ada/x", lasting) == 401
+    assert asked(rig) == 4
+
+
+async def test_an_app_sees_the_cookies_of_this_request_whatever_was_remembered_of_the_pass(rig: Rig) -> None:
+    await guarded(rig)
+    held = a_pass()
+    for own in ("a=1", "a=2", "a=1; b=3", "a=1", ""):
+        answer = await rig.get("/user/ada/x", cookie="; ".join(filter(None, (own, f"apphub-pass={held}"))))
+        said = [line for line in answer.text.split("\r\n") if line.startswith("cookie: ")]
+        assert said == ([f"cookie: {own}"] if own else [])
+    long = "x" * 20_000
+    answer = await rig.get("/user/ada/x", cookie=f"a={long}; apphub-pass={held}")
+    assert f"cookie: a={long}\r\n" in answer.text
+    assert asked(rig) == 0
+
+
 async def test_a_hub_that_is_away_lets_nobody_in_who_has_no_pass(rig: Rig) -> None:
     await guarded(rig)
     await rig.hub.close()
