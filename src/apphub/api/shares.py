@@ -16,7 +16,7 @@ from apphub.api.wire import server_share_json
 from apphub.errors import Invalid, shown
 from apphub.kit.clock import wire_time
 from apphub.servers.model import ServerKey
-from apphub.shares.model import Of, Share, ShareCode, With, with_filter
+from apphub.shares.model import LEVELS, Level, Of, Share, ShareCode, With, with_filter
 from apphub.web.json import answer, empty
 from apphub.web.needs import needs
 from apphub.web.request import HubRequest
@@ -29,6 +29,7 @@ SHORTEST, LONGEST = 60, 31_536_000
 
 _SERVER = "/{user:str}/{server:str}"
 _OWNED = "/{owner:str}/{server:str}"
+_OWN = Query("own_keys", str, "1: also `level` and `expires_at`, which JupyterHub does not tell.")
 _WHICH = (Query("code", str, "The code itself."), Query("id", str, "The id of a code."))
 
 
@@ -38,8 +39,8 @@ def _key(request: HubRequest) -> ServerKey:
 
 
 def share_json(share: Share, request: HubRequest) -> ShareModel:
-    """A share as the API shows it."""
-    return {
+    """A share as the API shows it; what JupyterHub does not tell is told to whoever asks for it."""
+    model: ShareModel = {
         "server": server_share_json(share.server, request.hub.urls),
         "scopes": with_filter(share.scopes, share.server.key),
         "user": {"name": share.user} if share.user is not None else None,
@@ -47,6 +48,10 @@ def share_json(share: Share, request: HubRequest) -> ShareModel:
         "kind": "user" if share.user is not None else "group",
         "created_at": wire_time(share.created),
     }
+    if request.query_params.get("own_keys") == "1":
+        model["level"] = share.level.value
+        model["expires_at"] = wire_time(share.expires)
+    return model
 
 
 def code_json(code: ShareCode, request: HubRequest) -> ShareCodeModel:
@@ -103,10 +108,19 @@ def _life(body: dict[str, Any]) -> timedelta | None:
     return timedelta(seconds=value)
 
 
+def _level(body: dict[str, Any]) -> Level | None:
+    value = body.get("level")
+    if value is None:
+        return None
+    if not isinstance(value, str) or value not in LEVELS:
+        raise Invalid(f"level must be one of {', '.join(LEVELS)}, not {shown(value)}")
+    return Level(value)
+
+
 @get(
     "/hub/api/shares/{user:str}",
     guards=[needs("read:shares")],
-    opt=says({200: Page[list[ShareModel]]}, query=PAGING),
+    opt=says({200: Page[list[ShareModel]]}, query=[*PAGING, _OWN]),
 )
 async def shares_of_owner(request: HubRequest) -> Response[bytes]:
     """How a user's servers are shared."""
@@ -116,7 +130,7 @@ async def shares_of_owner(request: HubRequest) -> Response[bytes]:
 @get(
     f"/hub/api/shares{_SERVER}",
     guards=[needs("read:shares")],
-    opt=says({200: Page[list[ShareModel]]}, query=PAGING),
+    opt=says({200: Page[list[ShareModel]]}, query=[*PAGING, _OWN]),
 )
 async def shares_of_server(request: HubRequest) -> Response[bytes]:
     """How one server is shared."""
@@ -127,20 +141,30 @@ async def shares_of_server(request: HubRequest) -> Response[bytes]:
     f"/hub/api/shares{_SERVER}",
     guards=[needs("shares")],
     status_code=200,
-    opt=says({200: ShareModel}, takes=GrantShare),
+    opt=says({200: ShareModel}, takes=GrantShare, query=[_OWN]),
 )
 async def grant(request: HubRequest) -> Response[bytes]:
     """Share a server with a user or a group; `expires_in` seconds, if it should end by itself."""
     body = await _body(request, GrantShare)
-    whom, scopes, life = _whom(body), texts(body, "scopes", limit=100), _life(body)
-    share = await request.hub.shares.grant(request.actor, request.by, _key(request), whom, scopes, life)
+    whom, scopes, life, level = _whom(body), texts(body, "scopes", limit=100), _life(body), _level(body)
+    if level is not None and scopes is not None:
+        raise Invalid("Specify one of `level` and `scopes`, not both")
+    share = await request.hub.shares.grant(
+        request.actor,
+        request.by,
+        _key(request),
+        whom,
+        LEVELS[level] if level is not None else scopes,
+        life,
+        replace=level is not None,
+    )
     return answer(share_json(share, request))
 
 
 @patch(
     f"/hub/api/shares{_SERVER}",
     guards=[needs("shares")],
-    opt=says({200: ShareModel | Nothing}, takes=RevokeShare),
+    opt=says({200: ShareModel | Nothing}, takes=RevokeShare, query=[_OWN]),
 )
 async def revoke(request: HubRequest) -> Response[bytes]:
     """Take back some scopes of a share, or the whole of it."""
@@ -160,7 +184,7 @@ async def revoke_all(request: HubRequest) -> Response[bytes]:
 @get(
     "/hub/api/users/{user:str}/shared",
     guards=[needs("read:users:shares")],
-    opt=says({200: Page[list[ShareModel]]}, query=PAGING),
+    opt=says({200: Page[list[ShareModel]]}, query=[*PAGING, _OWN]),
 )
 async def shared_with_user(request: HubRequest) -> Response[bytes]:
     """What a user is given, directly or by a group."""
@@ -170,7 +194,7 @@ async def shared_with_user(request: HubRequest) -> Response[bytes]:
 @get(
     f"/hub/api/users/{{user:str}}/shared{_OWNED}",
     guards=[needs("read:users:shares")],
-    opt=says({200: ShareModel}),
+    opt=says({200: ShareModel}, query=[_OWN]),
 )
 async def one_shared_with_user(request: HubRequest) -> Response[bytes]:
     """One share of a user."""
@@ -194,7 +218,7 @@ async def leave(request: HubRequest) -> Response[bytes]:
 @get(
     "/hub/api/groups/{group:str}/shared",
     guards=[needs("read:groups:shares")],
-    opt=says({200: Page[list[ShareModel]]}, query=PAGING),
+    opt=says({200: Page[list[ShareModel]]}, query=[*PAGING, _OWN]),
 )
 async def shared_with_group(request: HubRequest) -> Response[bytes]:
     """What a group is given."""
@@ -204,7 +228,7 @@ async def shared_with_group(request: HubRequest) -> Response[bytes]:
 @get(
     f"/hub/api/groups/{{group:str}}/shared{_OWNED}",
     guards=[needs("read:groups:shares")],
-    opt=says({200: ShareModel}),
+    opt=says({200: ShareModel}, query=[_OWN]),
 )
 async def one_shared_with_group(request: HubRequest) -> Response[bytes]:
     """One share of a group."""

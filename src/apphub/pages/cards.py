@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apphub.access.actor import Actor
 from apphub.access.grants import Target
 from apphub.kit.urls import Urls
-from apphub.pages.contexts import Card, Choice, OptionField, ServerRow, State
+from apphub.pages.contexts import Card, Choice, Guest, OptionField, ServerRow, State
 from apphub.pages.locale import gettext
 from apphub.servers.launch import first_page
 from apphub.servers.model import Server
@@ -86,11 +86,12 @@ def server_row(
     *,
     groups: frozenset[str] = frozenset(),
     listed: bool = True,
+    guests: Sequence[Guest] | None = None,
 ) -> ServerRow:
     """One server in a list, with what the actor may do to it.
 
     A list that shows what exists (`listed`) lets a server be removed; one of servers that others
-    share does not.
+    share does not. One that says who the `guests` are lets it be shared.
     """
     plan, target = server.plan, target_of(server, groups)
     may_stop = actor.may("delete:servers", target)
@@ -108,4 +109,5 @@ def server_row(
         removable=listed and may_stop and bool(server.key.name),
         may_start=actor.may("start:servers", target),
         may_stop=may_stop,
+        guests=guests if actor.may("shares", target) else None,
     )

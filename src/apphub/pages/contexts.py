@@ -104,6 +104,19 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Guest:
+    """Somebody whom a server is shared with."""
+
+    name: str
+    #: `user` or `group`.
+    kind: str = "user"
+    #: Whether they may open it, or only see how it is.
+    may_use: bool = True
+    #: When that ends by itself; None: it does not.
+    expires: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerRow:
     """One server in a list."""
 
@@ -123,6 +136,8 @@ class ServerRow:
     removable: bool = True
     may_start: bool = True
     may_stop: bool = True
+    #: Whom it is shared with; None: this person may not share it.
+    guests: Sequence[Guest] | None = None
 
 
 @dataclass(frozen=True, slots=True)

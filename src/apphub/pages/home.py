@@ -10,12 +10,12 @@ from apphub.errors import NotFound
 from apphub.kit.urls import segment
 from apphub.pages.answers import language, redirect, show
 from apphub.pages.cards import card, server_row
-from apphub.pages.contexts import Card, Home, Link
+from apphub.pages.contexts import Card, Guest, Home, Link
 from apphub.pages.locale import gettext
 from apphub.pages.signin import landing
-from apphub.people.model import Person, Service
+from apphub.people.model import Person
 from apphub.servers.views import Account
-from apphub.shares.model import Of, Share
+from apphub.shares.model import Level, Of
 from apphub.web.needs import public, visitor
 from apphub.web.request import HubRequest
 
@@ -38,10 +38,7 @@ async def root(request: HubRequest) -> Response[bytes]:
 @get("/hub/home", guards=[visitor()])
 async def home(request: HubRequest) -> Response[bytes]:
     """The home page."""
-    account = await request.hub.views.account(request.actor.name)
-    services = await request.hub.services.list(request.actor.reach("access:services"))
-    shared, _ = await request.hub.shares.list_shares(Of(user=account.person.name), offset=0, limit=200)
-    return show(request, home_page(request, account, services, shared))
+    return show(request, await home_page(request))
 
 
 @get("/hub/{rest:path}", guards=[public("says that nothing is there")])
@@ -50,9 +47,13 @@ async def nowhere(request: HubRequest) -> Response[bytes]:
     raise NotFound(gettext(language(request), "There is nothing at this address."))
 
 
-def home_page(request: HubRequest, account: Account, services: list[Service], shared: list[Share]) -> Home:
-    """What the home page shows of a person."""
+async def home_page(request: HubRequest) -> Home:
+    """What the home page shows to its person."""
     hub = request.hub
+    account = await hub.views.account(request.actor.name)
+    services = await hub.services.list(request.actor.reach("access:services"))
+    shared, _ = await hub.shares.list_shares(Of(user=account.person.name), offset=0, limit=200)
+    guests = await _guests(request, account)
     groups = frozenset(account.person.groups)
     icons = {profile.slug: profile.icon for profile in hub.catalogue.all()}
     servers = [server for server in account.servers if server.key.name or server.attempt]
@@ -61,7 +62,12 @@ def home_page(request: HubRequest, account: Account, services: list[Service], sh
     busy = _default_is_used(account)
     named = _may_have_more(account, hub.settings.limits.named_servers_per_user)
     return Home(
-        servers=[server_row(server, request.actor, hub.urls, icons, groups=groups) for server in servers],
+        servers=[
+            server_row(
+                server, request.actor, hub.urls, icons, groups=groups, guests=guests.get(server.id, ())
+            )
+            for server in servers
+        ],
         cards=_cards(request, account.person, full=busy and not named),
         shared=[
             server_row(server, request.actor, hub.urls, icons, listed=False) for server in given.values()
@@ -74,6 +80,23 @@ def home_page(request: HubRequest, account: Account, services: list[Service], sh
         named=named,
         suggested_name=_free_name(account) if named and busy else "",
     )
+
+
+async def _guests(request: HubRequest, account: Account) -> dict[int, list[Guest]]:
+    """Whom this person's servers are shared with, by the server's id."""
+    if not request.actor.holds("shares"):
+        return {}
+    given, _ = await request.hub.shares.list_shares(Of(owner=account.person.name), offset=0, limit=1000)
+    guests: dict[int, list[Guest]] = {}
+    for share in given:
+        guest = Guest(
+            name=share.user or share.group or "",
+            kind="user" if share.user is not None else "group",
+            may_use=share.level is Level.USE,
+            expires=share.expires,
+        )
+        guests.setdefault(share.server.id, []).append(guest)
+    return guests
 
 
 def _cards(request: HubRequest, person: Person, *, full: bool) -> list[Card]:

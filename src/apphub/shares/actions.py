@@ -53,8 +53,10 @@ class Shares:
         whom: With,
         scopes: Sequence[str] | None,
         life: timedelta | None = None,
+        *,
+        replace: bool = False,
     ) -> Share:
-        """Open a server; what is given comes on top of what was given before."""
+        """Open a server; what is given comes on top of what was given before, or with `replace` instead of it."""
         now = clock.now()
         expires = now + life if life is not None else None
         async with self.db.write() as tx:
@@ -74,6 +76,8 @@ class Shares:
                     now=now,
                     expires=expires,
                 )
+            elif replace:
+                await store.update_share(tx, share.id, scopes=list(wanted), expires=expires)
             else:
                 merged = list(dict.fromkeys((*share.scopes, *wanted)))
                 await store.update_share(tx, share.id, scopes=merged, expires=expires or share.expires)

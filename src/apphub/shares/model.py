@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from apphub.access.scopes import parse
 from apphub.errors import Forbidden, Invalid, NotFound, shown
@@ -14,6 +15,24 @@ from apphub.servers.model import Server, ServerKey
 SHAREABLE = ("access:servers", "read:servers", "start:servers", "delete:servers", "servers", "users:activity")
 #: What it gives when nothing else is said.
 USUAL = ("access:servers",)
+
+
+class Level(StrEnum):
+    """What a share comes to, in one word. What is open to an app's visitors is for the app to say, so there
+    is no level at which one may look into it and change nothing.
+    """
+
+    #: See that it is there and how it is: in the list of what is shared, and by the API.
+    VIEW = "view"
+    #: Open it as well.
+    USE = "use"
+
+
+#: The scopes of each level.
+LEVELS: dict[Level, tuple[str, ...]] = {
+    Level.VIEW: ("read:servers",),
+    Level.USE: ("access:servers", "read:servers"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +47,11 @@ class Share:
     scopes: tuple[str, ...]
     created: datetime
     expires: datetime | None
+
+    @property
+    def level(self) -> Level:
+        """What it comes to."""
+        return Level.USE if "access:servers" in self.scopes else Level.VIEW
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,12 @@ SERVERS = tuple(
         started=NOW - timedelta(hours=3),
         last_activity=NOW - timedelta(minutes=2),
         url="/user/ada/lab/",
+        guests=(
+            c.Guest(name="eve", expires=NOW + timedelta(days=1)),
+            c.Guest(name="team", kind="group", may_use=False),
+        )
+        if state is c.State.READY
+        else (),
     )
     for state in c.State
 )

@@ -5,7 +5,7 @@ Values are read and checked by the handlers, in words; `null` always means that 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from msgspec import Meta
 
@@ -161,10 +161,13 @@ class CreateService(TypedDict, total=False):
 
 
 class GrantShare(TypedDict, total=False):
-    """With whom to share a server: exactly one of `user` and `group`."""
+    """With whom to share a server: exactly one of `user` and `group`. `level` is instead of scopes, and
+    replaces what was given before.
+    """
 
     user: str | None
     group: str | None
+    level: Literal["view", "use"] | None
     scopes: ShareScopes | None
     expires_in: ShareLife | None
 

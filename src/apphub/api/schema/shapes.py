@@ -209,6 +209,9 @@ class ShareModel(TypedDict):
     group: Name | None
     kind: Literal["user", "group"]
     created_at: Moment
+    #: With `?own_keys=1`.
+    level: NotRequired[Literal["view", "use"]]
+    expires_at: NotRequired[Moment | None]
 
 
 class ShareCodeModel(TypedDict):

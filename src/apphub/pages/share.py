@@ -1,0 +1,74 @@
+"""Share a server from the home page, and end that again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from litestar import Response, post
+
+from apphub.errors import Forbidden, Invalid
+from apphub.pages.addressed import key_of, paths
+from apphub.pages.answers import language, redirect, show
+from apphub.pages.contexts import Message
+from apphub.pages.forms import Form
+from apphub.pages.home import home_page
+from apphub.pages.locale import gettext
+from apphub.shares.model import LEVELS, Level, With
+from apphub.web.errors import status_of
+from apphub.web.needs import needs
+from apphub.web.request import HubRequest
+
+#: Lives that the form offers, by what it sends (seconds).
+LIVES = {"": None, **{str(seconds): timedelta(seconds=seconds) for seconds in (3600, 86400, 604800, 2592000)}}
+
+
+@post(paths("share"), guards=[needs("shares", of_server=True)])
+async def share(request: HubRequest) -> Response[bytes]:
+    """Share a server with somebody, at this level and for so long, whatever they had before."""
+    form = await Form.of(request)
+    try:
+        await request.hub.shares.grant(
+            request.actor,
+            request.by,
+            key_of(request),
+            _whom(request, form),
+            LEVELS[_level(request, form)],
+            _life(request, form),
+            replace=True,
+        )
+    except (Invalid, Forbidden) as error:
+        told = Message(str(error), "bad")
+        return show(request, await home_page(request), status=status_of(error), messages=(told,))
+    return redirect(f"{request.hub.urls.hub}home")
+
+
+@post(paths("unshare"), guards=[needs("shares", of_server=True)])
+async def unshare(request: HubRequest) -> Response[bytes]:
+    """End a share; one that has ended already is fine."""
+    form = await Form.of(request)
+    await request.hub.shares.revoke(request.by, key_of(request), _whom(request, form))
+    return redirect(f"{request.hub.urls.hub}home")
+
+
+def _whom(request: HubRequest, form: Form) -> With:
+    name = form.text("name")
+    if not name:
+        raise Invalid(gettext(language(request), "Say whom to share it with."))
+    return With(group=name) if form.text("kind") == "group" else With(user=name)
+
+
+def _level(request: HubRequest, form: Form) -> Level:
+    try:
+        return Level(form.text("level"))
+    except ValueError:
+        raise Invalid(gettext(language(request), "Choose what they may do.")) from None
+
+
+def _life(request: HubRequest, form: Form) -> timedelta | None:
+    try:
+        return LIVES[form.text("life")]
+    except KeyError:
+        raise Invalid(gettext(language(request), "Choose how long it is to last.")) from None
+
+
+ROUTES = [share, unshare]
