@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
-from browsing import visiting
+from browsing import Visitor, visiting
 from galleries import App, offering, wanted
-from guarding import questions
+from guarding import questions, share
 from playwright.sync_api import Browser, WebSocket, expect
 
 from hubs import NotMade, RunningHub, until
+
+GOAL = "user/ada/again/?from=a%2Flink"
+#: How soon who may no longer visit is out (seconds).
+PROMISED = 2.0
 
 
 @pytest.fixture(params=wanted(), ids=lambda app: app.name)
@@ -61,8 +66,35 @@ def test_a_member_starts_it_by_page_and_by_api_and_uses_it(
     assert answer.status_code in (201, 202), answer.text
     hub.ready("ada", "again", within=180)
     with visiting(browser, hub) as ada:
+        # Signed out, one signs in and is back where one wanted to go.
+        ada.go(GOAL)
+        ada.shows("hub/login*")
         ada.sign_in("ada")
-        ada.shows("hub/home")
-        ada.server("again").get_by_role("link", name="Open").click()
         ada.shows("user/ada/again/*")
         app.use(ada.page, hub)
+    for name in ("bob", "cyd"):
+        hub.token_for(name)
+    with visiting(browser, hub) as bob, bob.refused(403):
+        bob.sign_in("bob")
+        bob.shows("hub/home")
+        answer = bob.page.goto(f"{hub.url}{GOAL}")
+        assert answer is not None
+        assert answer.status == 403
+    share(hub, "ada", "again", {"user": "cyd"})
+    with visiting(browser, hub) as cyd, cyd.refused(403), cyd.refused(401):
+        cyd.sign_in("cyd")
+        cyd.shows("hub/home")
+        cyd.page.get_by_role("link", name="Open").click()
+        cyd.shows("user/ada/again/*")
+        app.use(cyd.page, hub)
+        assert asked_by(cyd) == 200
+        assert hub.ask("PATCH", "shares/ada/again", json={"user": "cyd"}).is_success
+        began = time.monotonic()
+        until(lambda: asked_by(cyd) in (401, 403), "the guest is out", within=10)
+        assert time.monotonic() - began < PROMISED
+
+
+def asked_by(visitor: Visitor) -> int:
+    """The status of a request with all that the visitor's browser holds."""
+    found = visitor.context.request.get(f"{visitor.hub.url}{GOAL}", max_redirects=0)
+    return found.status

@@ -119,6 +119,7 @@ def test_to_see_is_not_to_use(hub: RunningHub, ada: Visitor) -> None:
 def test_a_group_is_shared_with_by_name(hub: RunningHub, ada: Visitor) -> None:
     give(ada, "team", kind="group")
     expect(opened(ada)).to_contain_text("team (group)")
+    assert ada.barriers() == []
     with hub.sign_in("carl") as carl:
         let_in(carl, LAB)
     with hub.sign_in("bob") as bob:
