@@ -49,6 +49,9 @@ def test_a_server_is_stopped_after_its_time_without_use_and_says_so(hub: Running
 
     why = f"Stopped after {TIMEOUT} seconds without use."
     assert hub.server("ada", "unused")["state"] == {"reason": why}
+    own = hub.ask("GET", "users/ada/servers/unused?own_keys=1", token=hub.token_for("ada")).json()
+    assert "state" not in own
+    assert (own["reason"], own["profile"], own["profile_version"]) == (why, "echo", 1)
     with hub.sign_in("ada") as browser:
         assert why in browser.get("hub/home").text
         assert why in browser.get("hub/user/ada/unused/").text

@@ -233,6 +233,33 @@ def test_a_share_lets_its_guest_start_nothing_that_the_owner_may_not(hub: Runnin
     assert hub.ask("POST", "users/ada/servers/shared", token=bob).status_code == 403
 
 
+def test_a_server_remembers_the_version_and_options_it_was_started_with(hub: RunningHub, mine: str) -> None:
+    hub.ask("POST", f"profiles/{mine}/bindings", json={"user": "ada"})
+    ada = hub.token_for("ada")
+
+    def told() -> tuple[object, ...]:
+        found = hub.ask("GET", "users/ada/servers/kept?own_keys=1", token=ada).json()
+        return found["profile"], found["profile_version"], found["options"], found["reason"]
+
+    def started(**options: object) -> None:
+        body = {"profile": mine, **options}
+        assert hub.ask("POST", "users/ada/servers/kept", token=ada, json=body).status_code < 300
+        hub.ready("ada", "kept")
+
+    first = hub.ask("GET", f"profiles/{mine}").json()["version"]
+    options = {"size": {"choices": ["small", "huge"], "default": "small"}}
+    hub.ask("PATCH", f"profiles/{mine}", json={"options": options})
+    started(size="huge")
+    assert told() == (mine, first + 1, {"size": "huge"}, None)
+    hub.ask("POST", f"profiles/{mine}/rollback", json={"version": first})
+    assert told() == (mine, first + 1, {"size": "huge"}, None)  # what runs is what it was
+    hub.ask("DELETE", "users/ada/servers/kept", token=ada)
+    until(lambda: not hub.server("ada", "kept")["pending"], "it is down")
+    started()
+    assert told() == (mine, first + 2, {"size": "small"}, None)
+    hub.ask("DELETE", "users/ada/servers/kept", token=ada, json={"remove": True})
+
+
 def command(hub: RunningHub, *arguments: str, token: str | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(APPHUB), "profiles", arguments[0], "--url", hub.url, *arguments[1:]],

@@ -9,14 +9,14 @@ from litestar import Response, delete, get, patch, post, put
 from apphub.api.bodies import as_object, flag, only, start_ask, structured_ask
 from apphub.api.schema.bodies import ChangeServer, CreateServer, Start, StopServer
 from apphub.api.schema.shapes import ServerModel
-from apphub.api.wire import server_json, server_target
+from apphub.api.wire import own_server_keys, server_json, server_target
 from apphub.errors import Forbidden, HubError, Invalid, NotFound
 from apphub.servers.model import Server, ServerKey
 from apphub.servers.views import default_server
 from apphub.web.json import answer, empty
 from apphub.web.needs import needs
 from apphub.web.request import HubRequest
-from apphub.web.says import says
+from apphub.web.says import Query, says
 
 _DEFAULT = "/hub/api/users/{user:str}/server"
 _NAMED = "/hub/api/users/{user:str}/servers/{server:str}"
@@ -49,10 +49,21 @@ async def find_in_path(request: HubRequest) -> Server:
     return server
 
 
-@get(BOTH, guards=[needs("read:servers")], opt=says({200: ServerModel}))
+@get(
+    BOTH,
+    guards=[needs("read:servers")],
+    opt=says(
+        {200: ServerModel},
+        query=[Query("own_keys", str, "1: also why it does not run, and what it was last started with.")],
+    ),
+)
 async def get_server(request: HubRequest) -> Response[bytes]:
     """One server."""
-    return answer(await _json(request, await find_in_path(request)))
+    server = await find_in_path(request)
+    model = await _json(request, server)
+    if request.query_params.get("own_keys") == "1":
+        model.update(own_server_keys(server))
+    return answer(model)
 
 
 @post(

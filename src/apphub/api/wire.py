@@ -136,6 +136,17 @@ def server_json(server: Server, urls: Urls, *, state: bool = False) -> ServerMod
     return model
 
 
+def own_server_keys(server: Server) -> ServerModel:
+    """What JupyterHub does not tell of a server, for whoever may read it."""
+    plan = server.plan
+    return {  # type: ignore[typeddict-item]  # the rest is beside it
+        "reason": server.reason if not server.active else None,
+        "profile": plan.profile if plan is not None else None,
+        "profile_version": plan.profile_version if plan is not None else None,
+        "options": dict(plan.options) if plan is not None else {},
+    }
+
+
 def server_share_json(server: Server, urls: Urls) -> SharedServer:
     """A server as shares show it: enough to find it."""
     url, public = urls.server(*server.key), urls.public_origin

@@ -68,6 +68,11 @@ class ServerModel(TypedDict):
     full_url: str | None
     full_progress_url: str | None
     state: NotRequired[ServerState]
+    #: With `?own_keys=1`: why it does not run, and what it was last started with.
+    reason: NotRequired[str | None]
+    profile: NotRequired[str | None]
+    profile_version: NotRequired[int | None]
+    options: NotRequired[dict[str, Any]]
 
 
 class UserModel(TypedDict):
