@@ -17,7 +17,8 @@ from apphub.runtimes.base import LaunchSpec, Ref, Sight
 from apphub.runtimes.process import procfs
 from apphub.runtimes.process.driver import ProcessRuntime
 
-HUB = "testhub"
+#: Of this run alone, and of the hubs that it starts: files of tests run side by side.
+HUB = os.environ.setdefault("APPHUB_TEST_HUB", f"testhub{os.getpid()}")
 LOG_SIZE = 100_000
 _server_ids = itertools.count(1)
 

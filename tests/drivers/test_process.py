@@ -187,18 +187,6 @@ async def test_a_hundred_servers_start_within_a_second(runtime: ProcessRuntime) 
     assert runtime.helper_pid == helper
 
 
-async def test_a_memory_limit_is_kept_or_said_not_to_be(runtime: ProcessRuntime) -> None:
-    wanted = python("x = bytearray(300_000_000); print(len(x))", memory_bytes=100_000_000)
-    created = await runtime.create(wanted)
-    ended = await until_ended(runtime, wanted.ref)
-    if created.detail:
-        assert "not enforced" in created.detail
-        assert ended.exit_code == 0
-    else:
-        assert ended.exit_code == -signal.SIGKILL
-        assert "more memory than its limit" in ended.detail
-
-
 # -- accounts
 
 

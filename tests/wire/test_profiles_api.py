@@ -11,6 +11,7 @@ import httpx
 import pytest
 import yaml
 
+from apphub.runtimes.process.cgroups import Groups
 from hubs import APPHUB, TRIAL, RunningHub, until
 
 OPTIONS = {"size": {"choices": ["small", "big"], "default": "small"}}
@@ -231,6 +232,17 @@ def test_a_share_lets_its_guest_start_nothing_that_the_owner_may_not(hub: Runnin
     hub.ask("POST", f"profiles/{mine}/bindings", json={"user": "bob"})
     hub.ask("DELETE", f"profiles/{mine}/bindings/{bound}")
     assert hub.ask("POST", "users/ada/servers/shared", token=bob).status_code == 403
+
+
+def test_limits_that_nobody_is_held_to_are_told(hub: RunningHub, mine: str) -> None:
+    limits = {"memory_limit": "1G", "memory_guarantee": "256M", "cpu_limit": 1, "cpu_guarantee": 0.5}
+    assert hub.ask("PATCH", f"profiles/{mine}", json=limits).status_code == 200
+    notes = hub.ask("POST", f"profiles/{mine}/validate", json={"user": "ada"}).json()["notes"]
+    assert {note.partition(":")[0] for note in notes} >= {"memory_guarantee", "cpu_guarantee"}
+    kept = Groups("test").kept
+    assert {f"{name}_limit" for name in ("memory", "cpu") if name not in kept} == {
+        name for note in notes if (name := note.partition(":")[0]).endswith("_limit")
+    }
 
 
 def test_a_server_remembers_the_version_and_options_it_was_started_with(hub: RunningHub, mine: str) -> None:

@@ -86,15 +86,26 @@ def full_json(request: HubRequest, offer: Offer) -> FullProfile:
         **listed_json(request, offer),
         "bindings": [binding_json(binding) for binding in offer.bindings],
         "definition": concealed(definition_of(offer.profile)),
-        "notes": notes_of(offer.profile),
+        "notes": notes_of(request, offer.profile),
     }
 
 
-def notes_of(profile: Profile) -> list[str]:
+def notes_of(request: HubRequest, profile: Profile) -> list[str]:
     """What processes do not give a profile, in words."""
-    if profile.container is None:
-        return []
-    return [f"{written(place)}: {words}" for place, words in profile.container.beyond_processes()]
+    keeps = request.hub.runtime.keeps
+    notes = [
+        f"{name}_limit: the app is told it, and not held to it: the hub may make no control groups here"
+        for name in ("memory", "cpu")
+        if getattr(profile, f"{name}_limit") is not None and name not in keeps
+    ]
+    notes += [
+        f"{name}_guarantee: the app is told it, and nothing is kept for it: processes are guaranteed nothing"
+        for name in ("memory", "cpu")
+        if getattr(profile, f"{name}_guarantee") is not None
+    ]
+    if profile.container is not None:
+        notes += [f"{written(place)}: {words}" for place, words in profile.container.beyond_processes()]
+    return notes
 
 
 def starter(actor: Actor) -> Starter:

@@ -65,7 +65,7 @@ async def validate(request: HubRequest) -> Response[bytes]:
     verdict: Verdict = {
         "ok": not refusals,
         "problems": [{"rule": one.rule, "message": one.message, "advice": one.advice} for one in refusals],
-        "notes": notes_of(profile) if profile is not None else [],
+        "notes": notes_of(request, profile) if profile is not None else [],
     }
     return answer(verdict)
 
@@ -97,7 +97,7 @@ async def preview(request: HubRequest) -> Response[bytes]:
     container = offer.profile.container
     setup = setup_of(container, key) if container is not None else None
     spec = launch_spec(server, HIDDEN, request.hub.around, setup)
-    return answer(preview_json(spec, notes_of(offer.profile)))
+    return answer(preview_json(spec, notes_of(request, offer.profile)))
 
 
 def preview_json(spec: LaunchSpec, notes: list[str]) -> Preview:

@@ -86,6 +86,11 @@ class Runtime(Protocol):
     #: Whether `on_exit` tells of every end, so that running objects need not be polled.
     watches: bool
 
+    @property
+    def keeps(self) -> frozenset[str]:
+        """The limits that servers are held to here, and not only told: `memory`, `cpu`."""
+        ...
+
     async def create(self, spec: LaunchSpec) -> Sight:
         """Start it unless it exists. Raises `LaunchFailed` or `AddressTaken`."""
         ...

@@ -18,6 +18,7 @@ class NullRuntime:
     """Says that servers run. With `address`, all of them are said to be there."""
 
     watches = True
+    keeps = frozenset[str]()
 
     def __init__(self, place: str = "nowhere", address: Address | None = None) -> None:
         self.place = place

@@ -1,11 +1,11 @@
-"""Memory limits of servers, by control groups where the hub may make some.
+"""Memory and processor limits of servers, by control groups where the hub may make some.
 
 A control group counts a server with all its children, which nothing else does: resource
 limits (setrlimit) hold for single processes and for addresses rather than memory, and break
 programs that reserve much and use little, so they are not used. Where no group can be made,
-the limit is only told to the server (MEM_LIMIT), and the object's notes say so.
+the limit is only told to the server (MEM_LIMIT, CPU_LIMIT), and the object's notes say so.
 
-* Version 1: a group is made below the hub's own group of the memory controller (needs root).
+* Version 1: a group is made below the hub's own group of each controller (needs root).
 * Version 2: processes may live only in leaves, so groups are made beside the hub's own, in a
   parent that was delegated to it (systemd: `Delegate=yes` with `DelegateSubgroup=`, which is
   told from the attribute `user.delegate`), or below the root of the whole tree.
@@ -18,24 +18,48 @@ from __future__ import annotations
 import contextlib
 import os
 
+#: Processor time is shared out anew so often (microseconds): the kernel's own default.
+PERIOD = 100_000
+#: The least share that the kernel takes (microseconds).
+LEAST = 1_000
 
-class Memory:
-    """Where memory groups can be made, found once."""
+
+class Groups:
+    """Where groups can be made, found once."""
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
-        self._base, self._limit_file = _find()
+        self._memory, self._memory_file = _find("memory", "memory.limit_in_bytes", "memory.max")
+        self._cpu, self._cpu_file = _find("cpu", "cpu.cfs_quota_us", "cpu.max")
 
-    def make(self, ref: str, limit: int) -> str | None:
-        """A group for one object, or None where that is not possible."""
-        if self._base is None:
+    @property
+    def kept(self) -> frozenset[str]:
+        """The limits that hold here: `memory`, `cpu`."""
+        return frozenset(
+            name for name, base in (("memory", self._memory), ("cpu", self._cpu)) if base is not None
+        )
+
+    def for_memory(self, ref: str, limit: int) -> str | None:
+        """A group that holds one object to so many bytes, or None where that is not possible."""
+        return self._make(self._memory, ref, self._memory_file, str(limit))
+
+    def for_cpu(self, ref: str, cpus: float) -> str | None:
+        """A group that holds one object to so many processors, or None; in version 2 the same group."""
+        quota = str(max(LEAST, round(cpus * PERIOD)))
+        text = f"{quota} {PERIOD}" if self._cpu_file == "cpu.max" else quota
+        return self._make(self._cpu, ref, self._cpu_file, text)
+
+    def _make(self, base: str | None, ref: str, file: str, text: str) -> str | None:
+        if base is None:
             return None
-        path = f"{self._base}/apphub-{self._prefix}-{ref}"
+        path = f"{base}/apphub-{self._prefix}-{ref}"
+        new = not os.path.isdir(path)  # noqa: PTH112
         try:
             os.makedirs(path, exist_ok=True)  # noqa: PTH103
-            _write(f"{path}/{self._limit_file}", str(limit))
+            _write(f"{path}/{file}", text)
         except OSError:
-            remove(path)
+            if new:
+                remove(path)
             return None
         return path
 
@@ -68,29 +92,30 @@ def _write(path: str, text: str) -> None:
         file.write(text)
 
 
-def _find() -> tuple[str | None, str]:
+def _find(controller: str, first: str, second: str) -> tuple[str | None, str]:
+    """Where groups of a controller are made, and the file of the limit: `first` in version 1, else `second`."""
     own = _own_groups()
     for kind, root, mount, options in _mounts():
-        if kind == "cgroup" and "memory" in options and "memory" in own:
-            path = _below(own["memory"], root)
+        if kind == "cgroup" and controller in options and controller in own:
+            path = _below(own[controller], root)
             if path is not None and os.access(mount + path, os.W_OK):
-                return mount + path, "memory.limit_in_bytes"
-        if kind == "cgroup2" and "" in own and "memory" not in own:
-            base = _version2(mount, own[""])
+                return mount + path, first
+        if kind == "cgroup2" and "" in own and controller not in own:
+            base = _version2(mount, own[""], controller)
             if base is not None:
-                return base, "memory.max"
+                return base, second
     return None, ""
 
 
-def _version2(mount: str, own: str) -> str | None:
+def _version2(mount: str, own: str, controller: str) -> str | None:
     base = mount if own == "/" else mount + own.rpartition("/")[0]
     if own != "/" and not _delegated(base):
         return None
     try:
         with open(f"{base}/cgroup.controllers", encoding="ascii") as file:  # noqa: PTH123
-            if "memory" not in file.read().split():
+            if controller not in file.read().split():
                 return None
-        _write(f"{base}/cgroup.subtree_control", "+memory")
+        _write(f"{base}/cgroup.subtree_control", f"+{controller}")
     except OSError:
         return None
     return base

@@ -29,7 +29,7 @@ from weakref import WeakValueDictionary
 import msgspec
 
 from apphub.runtimes.base import LaunchSpec, Life, Ref, Sight
-from apphub.runtimes.process import logfiles, prelude, procfs, records
+from apphub.runtimes.process import cgroups, logfiles, prelude, procfs, records
 from apphub.runtimes.process.helper import Helper
 from apphub.runtimes.process.link import Message
 from apphub.runtimes.process.living import ABSENT, Living, Running, lives, parse_ref, sight_of
@@ -48,6 +48,7 @@ class ProcessRuntime:
     def __init__(self, data_dir: Path, hub_id: str, log_size: int, place: str) -> None:
         self.place = place
         self._hub_id = hub_id
+        self._keeps = cgroups.Groups(hub_id).kept
         self._places = Places(os.path.abspath(data_dir))  # noqa: PTH100 - reads no file
         self._living = Living()
         self._helper = Helper(
@@ -57,6 +58,11 @@ class ProcessRuntime:
         self._turns: WeakValueDictionary[Ref, asyncio.Lock] = WeakValueDictionary()
         #: When an object was first asked to end, so that repeated deletes do not begin anew.
         self._asked: dict[Ref, float] = {}
+
+    @property
+    def keeps(self) -> frozenset[str]:
+        """The limits that servers are held to."""
+        return self._keeps
 
     @property
     def helper_pid(self) -> int | None:
@@ -197,6 +203,7 @@ def _order(spec: LaunchSpec, places: Places) -> dict[str, Any]:
         "cwd": spec.cwd,
         "fallback": places.work(spec.ref.server_id),
         "memory": spec.memory_bytes,
+        "cpus": spec.cpus,
     }
 
 

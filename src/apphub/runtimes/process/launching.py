@@ -62,6 +62,7 @@ class Order(NamedTuple):
     #: Working folder made for the server when there is neither `cwd` nor a home.
     fallback: str
     memory: int | None
+    cpus: float | None
 
 
 def check_address(ip: str, port: int) -> None:
@@ -101,7 +102,7 @@ class Launch(NamedTuple):
         return Refused(**json.loads(text)) if text else None
 
 
-def fork(order: Order, log: int, group: str | None, recorded: Callable[[], bool]) -> Launch:
+def fork(order: Order, log: int, groups: list[str], recorded: Callable[[], bool]) -> Launch:
     """Start the child, which waits until it is on record.
 
     Otherwise a helper that dies between the fork and the record would leave a process that
@@ -118,18 +119,18 @@ def fork(order: Order, log: int, group: str | None, recorded: Callable[[], bool]
         raise Refused("busy", f"The machine cannot start another process now: {reason}.") from None
     if pid == 0:
         ours.close()
-        _child(order, log, theirs, group, recorded)
+        _child(order, log, theirs, groups, recorded)
     theirs.close()
     return Launch(pid, ours)
 
 
 def _child(
-    order: Order, log: int, line: socket.socket, group: str | None, recorded: Callable[[], bool]
+    order: Order, log: int, line: socket.socket, groups: list[str], recorded: Callable[[], bool]
 ) -> NoReturn:
     try:
         if not line.recv(1) and not recorded():
             os._exit(127)
-        _become_program(order, log, line.fileno(), group)
+        _become_program(order, log, line.fileno(), groups)
     except Refused as error:
         refused = error
     except BaseException as error:  # noqa: BLE001 - nothing may escape into a second copy of the helper
@@ -140,12 +141,12 @@ def _child(
         os._exit(127)
 
 
-def _become_program(order: Order, log: int, line: int, group: str | None) -> NoReturn:
+def _become_program(order: Order, log: int, line: int, groups: list[str]) -> NoReturn:
     signal.set_wakeup_fd(-1)
     os.setsid()
     for number in _RESET:
         signal.signal(number, signal.SIG_DFL)
-    if group is not None:
+    for group in groups:
         cgroups.enter(group)
     _arrange_files(log, line)
     env = dict(order.env)

@@ -33,13 +33,15 @@ class Record(NamedTuple):
     port: int | None = None
     #: What a person should know while it runs.
     notes: str = ""
-    #: Memory control group, to be removed with the object.
+    #: Control group of its memory, to be removed with the object.
     cgroup: str | None = None
     #: Whether its end was witnessed.
     ended: bool = False
     exit_code: int | None = None
     #: How it ended, in words.
     ending: str = ""
+    #: Control group of its processors, likewise; it may be that of its memory.
+    cpu_cgroup: str | None = None
 
     @classmethod
     def parse(cls, value: Any) -> Record | None:

@@ -63,7 +63,7 @@ class Spawner:
         self._hub_id = hub_id
         self._log_size = log_size
         self._boot = procfs.boot_id()
-        self._memory = cgroups.Memory(hub_id)
+        self._groups = cgroups.Groups(hub_id)
         self._children: dict[int, Child] = {}
         #: Objects whose log is watched; the leader of those that are not our children.
         self._watched: dict[str, Leader | None] = {}
@@ -141,13 +141,13 @@ class Spawner:
 
     def _fork(self, request: int, order: Order) -> None:
         order.env[procfs.MARKER] = procfs.marker(self._hub_id, *order.ref.split("-"))
-        group, notes = None, ""
-        if order.memory is not None:
-            group = self._memory.make(order.ref, order.memory)
-            notes = "" if group else "The memory limit is not enforced on this machine."
+        memory = self._groups.for_memory(order.ref, order.memory) if order.memory is not None else None
+        cpu = self._groups.for_cpu(order.ref, order.cpus) if order.cpus is not None else None
+        notes = _notes(order, memory, cpu)
+        groups = list(dict.fromkeys(group for group in (memory, cpu) if group is not None))
         log = logfiles.create(self._places.log(order.ref))
         try:
-            launch = launching.fork(order, log, group, lambda: self._recorded(order.ref))
+            launch = launching.fork(order, log, groups, lambda: self._recorded(order.ref))
         finally:
             os.close(log)
         process = procfs.read(launch.pid)
@@ -160,7 +160,8 @@ class Spawner:
             order.ip,
             order.port,
             notes=notes,
-            cgroup=group,
+            cgroup=memory,
+            cpu_cgroup=cpu,
         )
         self._children[launch.pid] = child = Child(record, launch, request)
         self._selector.register(launch.line, selectors.EVENT_READ, child)
@@ -263,8 +264,9 @@ class Spawner:
             if child.record.ref == ref:
                 child.erased = True
         record = records.load(self._places, self._hub_id, ref)
-        if record is not None and record.cgroup is not None:
-            cgroups.remove(record.cgroup)
+        if record is not None:
+            for group in filter(None, {record.cgroup, record.cpu_cgroup}):
+                cgroups.remove(group)
         self._watched.pop(ref, None)
         logfiles.cut(self._places.log(ref), self._log_size)
         records.remove(self._places, ref)
@@ -284,6 +286,16 @@ class Spawner:
         # When the hub is gone, the next read says so.
         with contextlib.suppress(OSError):
             self._hub.sendall(json.dumps(message).encode() + b"\n")
+
+
+def _notes(order: Order, memory: str | None, cpu: str | None) -> str:
+    """What a person should know of the limits."""
+    unkept = [
+        what
+        for what, wanted, group in (("memory", order.memory, memory), ("processor", order.cpus, cpu))
+        if wanted is not None and group is None
+    ]
+    return f"The {' and '.join(unkept)} limit is not enforced on this machine." if unkept else ""
 
 
 def _words(code: int, group: str | None) -> str:
