@@ -60,12 +60,12 @@ def reference() -> str:
 
 def edge_door(app: ASGIApp, hub: Hub) -> Front:
     """For the unix socket that only the edge opens: what it says in `X-Forwarded-*` counts."""
-    return Front(app, base=hub.urls.base, trusted=True)
+    return Front(app, base=hub.urls.base, trusted=True, apps=hub.urls.apps)
 
 
 def server_door(app: ASGIApp, hub: Hub) -> Front:
     """For the loopback port that servers use."""
-    return Front(app, base=hub.urls.base, trusted=False)
+    return Front(app, base=hub.urls.base, trusted=False, apps=hub.urls.apps)
 
 
 def render_error(request: HubRequest, error: Exception) -> Response[bytes]:
@@ -74,6 +74,9 @@ def render_error(request: HubRequest, error: Exception) -> Response[bytes]:
     if status >= 500 and not isinstance(error, HubError):
         log.error("request.fault", request_id=request.request_id, exc_info=error)
     path = request.scope["path"]
+    if request.at_app:
+        words = f"{message_of(error)}\n".encode()
+        return Response(words, status_code=status, headers=headers_of(error), media_type=MediaType.TEXT)
     if (path + "/").startswith("/hub/api/") and not path.startswith("/hub/api/oauth2/authorize"):
         response = answer({"status": status, "message": message_of(error)}, status)
         if request.method == "HEAD":

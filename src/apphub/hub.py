@@ -129,8 +129,8 @@ async def open_hub(
         hub_id = keys.derive("hub-id")[:12]
         runtime = ProcessRuntime(data_dir, hub_id, settings.processes.log_size, place_of(db))
         stack.push_async_callback(runtime.close)
-        urls = Urls(settings.base_url, api_origin, settings.public_url)
-        publisher = Publisher(db, plane, settings.edge.stream_life)
+        urls = Urls(settings.base_url, api_origin, settings.public_url, settings.apps)
+        publisher = Publisher(db, plane, settings.edge.stream_life, urls.apps)
         around = _surroundings(settings, urls)
         reconciler = _reconciler(settings, db, runtime, publisher, keys, around)
         keeper, service_runtime = await _service_keeper(settings, db, hub_id, keys, urls)
@@ -150,7 +150,7 @@ async def open_hub(
             db=db,
             access=access,
             people=people,
-            servers=Servers(db, people, profiles, settings.limits),
+            servers=Servers(db, people, profiles, settings.limits, urls.apps is not None),
             services=Services(db),
             shares=Shares(db),
             passes=passes,

@@ -35,6 +35,7 @@ from apphub.kit.addresses import Address
 from apphub.kit.files import settle
 from apphub.kit.log import set_up
 from apphub.kit.secrets import Keys
+from apphub.kit.urls import Urls
 from apphub.passes.actions import stream_memory
 from apphub.passes.tokens import Signer
 from apphub.proxy.envoy.bootstrap import Edge, TlsFiles
@@ -42,7 +43,8 @@ from apphub.proxy.envoy.control import ControlPlane
 from apphub.proxy.envoy.ended import EndedStreams
 from apphub.proxy.envoy.meeting import NOTICED, Meeting
 from apphub.proxy.envoy.process import EnvoyProcess
-from apphub.settings import Settings
+from apphub.proxy.envoy.replies import OwnHosts
+from apphub.settings import Settings, app_hosts
 from apphub.web.front import Front
 
 log = structlog.get_logger(__name__)
@@ -142,7 +144,8 @@ async def _hub(
     meeting, number = places.meeting, places.hub
     address = _api_address(settings, shared=others(settings.data_dir, "hub", number))
     ended = EndedStreams(meeting.ended, stream_memory(settings.edge.stream_life))
-    plane = ControlPlane(meeting.control(number), settings.base_url, ended=ended)
+    hides = bool(Urls(settings.base_url, "", settings.public_url, settings.apps).cookie_prefix)
+    plane = ControlPlane(meeting.control(number), settings.base_url, ended=ended, hides=hides)
     async with open_hub(settings, f"http://{address}", plane, stop, reader, file) as hub:
         app = build_app(hub)
         async with (
@@ -190,7 +193,7 @@ async def _listening(
 
 def edge_of(settings: Settings, places: Places) -> Edge:
     """The edge that the settings ask for."""
-    tls = settings.tls
+    tls, apps = settings.tls, settings.apps
     return Edge(
         run_dir=places.meeting.folder / f"edge-{places.edge}",
         bind=settings.bind,
@@ -200,6 +203,7 @@ def edge_of(settings: Settings, places: Places) -> Edge:
         meeting=places.meeting,
         name=f"edge-{places.edge}",
         keys=Signer(Keys.load(settings.data_dir / "secret.key")).key_set_json(),
+        own=OwnHosts(apps, f"{settings.public_url}{settings.base_url}hub/") if apps is not None else None,
     )
 
 
@@ -259,6 +263,9 @@ def _greet(hub: Hub) -> None:
         [settings.public_url] if settings.public_url else [f"{scheme}://{bind}" for bind in settings.bind]
     )
     lines += [f"    {address}{settings.base_url}" for address in addresses]
+    if settings.apps is not None:
+        lines.append(f"Apps have hosts of their own: {settings.apps.all_origins}")
+        lines += [f"    (warning: {words})" for _, words in app_hosts.doubts(settings)]
     for name, password in hub.new_passwords.items():
         lines.append(f"Sign in as {name} with the password {password}")
         lines.append("    (shown this once; change it with `apphub password`)")

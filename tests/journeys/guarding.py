@@ -8,6 +8,7 @@ import json
 import os
 import re
 import socket
+import ssl
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -86,6 +87,10 @@ class Line:
 
     def __init__(self, hub: RunningHub) -> None:
         self._socket = socket.create_connection((hub.address.ip, hub.address.port), timeout=20)
+        if hub.origin.startswith("https:"):
+            context = ssl.create_default_context()
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            self._socket = context.wrap_socket(self._socket)
         self._file = self._socket.makefile("rb")
         self.body = b""
 
@@ -131,12 +136,14 @@ class Line:
 class WebSocket(Line):
     """Says something short and hears it back (RFC 6455)."""
 
-    def __init__(self, hub: RunningHub, path: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, hub: RunningHub, path: str, headers: Mapping[str, str] | None = None, host: str = ""
+    ) -> None:
         super().__init__(hub)
         key = base64.b64encode(os.urandom(16)).decode()
         more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
         self.say(
-            f"GET {path} HTTP/1.1\r\nHost: {hub.address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"GET {path} HTTP/1.1\r\nHost: {host or hub.address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n{more}\r\n"
         )
         self.opened = self.status()

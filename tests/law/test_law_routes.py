@@ -22,6 +22,7 @@ OPEN: dict[Route, str] = {
     ("GET", "/"): "sends people to the hub",
     ("GET", "/hub"): "sends people home or to the sign-in page",
     ("GET", "/hub/{rest}"): "says that nothing is there, in the look of the hub",
+    ("GET", "/hub/edge/enter"): "proves itself with a code and with what the browser was given for it",
     ("GET", "/hub/login"): "nobody is signed in before it",
     ("POST", "/hub/login"): "proves itself with a password in the form",
     ("GET", "/hub/logout"): "ends the caller's own sign-in, if there is one",

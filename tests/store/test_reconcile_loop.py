@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar
@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from apphub.db import Database, Tx, open_database
 from apphub.db import tables as t
 from apphub.kit.addresses import Address
+from apphub.kit.apphosts import AppHosts
 from apphub.kit.urls import Urls
 from apphub.reconcile import loop, store
 from apphub.reconcile.loop import Pace, Reconciler
@@ -77,14 +78,15 @@ class World:
     answers: bool = True
     starts: int = 0
     start_timeout: timedelta = timedelta(seconds=30)
+    apps: AppHosts | None = None
 
     @asynccontextmanager
     async def hub(self) -> AsyncGenerator[None]:
         """One life of a hub's loops."""
         db = self.town.db
-        publisher = Publisher(db, self.plane, timedelta(0))
+        publisher = Publisher(db, self.plane, timedelta(0), self.apps)
         around = Surroundings(
-            urls=Urls("/", "http://127.0.0.1:1"),
+            urls=Urls("/", "http://127.0.0.1:1", apps=self.apps),
             environ={},
             homes=self.folder / "homes",
             system_users=False,
@@ -170,6 +172,31 @@ async def test_a_start_becomes_ready_with_a_route_and_a_stop_takes_all_of_it_bac
         async with asyncio.timeout(PATIENCE.total_seconds()):
             while await world.town.access.by_token(token) is not None:
                 await asyncio.sleep(0.01)  # the row may be read before the news of it is out
+
+
+async def test_an_app_on_a_host_of_its_own_has_a_scope_there_until_it_stops(world: World) -> None:
+    world.apps = AppHosts.beside("apps.example.org", "https://hub.example")
+    world.town = replace(world.town, servers=replace(world.town.servers, app_hosts=True))
+    async with world.hub():
+        await world.town.servers.start(BY, LAB, Ask())
+        server = await world.becomes(LAB, ready)
+        assert server is not None
+        host = f"at/lab-ada-{server.id}.apps.example.org"
+        assert set(world.plane.table) == {"user/ada", host}
+        assert world.plane.table[host] == world.plane.table["user/ada"]
+    async with world.hub():  # the next one knows it, too
+        await world.town.servers.stop(BY, LAB)
+        await world.becomes(LAB, resting)
+        assert world.plane.table == {}
+
+
+async def test_an_app_whose_domain_was_taken_away_is_reached_below_the_hubs_path(world: World) -> None:
+    world.town = replace(world.town, servers=replace(world.town.servers, app_hosts=True))
+    async with world.hub():
+        await world.town.servers.start(BY, LAB, Ask())
+        await world.becomes(LAB, ready)
+        (route,) = world.plane.table["user/ada"]
+        assert (route.origin, route.strip) == ("", True)
 
 
 async def test_an_app_that_ends_before_it_answers_fails_with_its_last_words(world: World) -> None:

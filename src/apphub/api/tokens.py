@@ -26,8 +26,9 @@ from apphub.api.schema.shapes import (
 from apphub.api.wire import token_json, user_json
 from apphub.audit import By
 from apphub.errors import Forbidden, Invalid, NotFound
+from apphub.kit import cookies
 from apphub.people.model import NoSuchUser
-from apphub.web.credentials import LOGIN_COOKIE, check_api_xsrf, find_actor
+from apphub.web.credentials import check_api_xsrf, find_actor
 from apphub.web.json import answer, empty
 from apphub.web.needs import needs, public, signed_in
 from apphub.web.request import HubRequest
@@ -120,7 +121,7 @@ async def whose_token(request: HubRequest) -> Response[bytes]:
 async def whose_cookie(request: HubRequest) -> Response[bytes]:
     """Who is behind a sign-in cookie, for old services that do not speak OAuth."""
     found = None
-    if request.segment("cookie") == LOGIN_COOKIE:
+    if request.segment("cookie") == cookies.LOGIN:
         found = await request.hub.access.by_session(request.segment("value"))
     return await _identity(request, found)
 

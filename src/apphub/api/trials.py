@@ -91,9 +91,16 @@ async def preview(request: HubRequest) -> Response[bytes]:
         parse_server_name(name)
     account = await request.hub.views.account(user)
     offer = await request.hub.profiles.get(request.segment("profile"))
-    plan = Plan.of(offer.profile, check_options(offer.profile, _options(request)), offer.id, offer.version)
+    plan = Plan.of(
+        offer.profile,
+        check_options(offer.profile, _options(request)),
+        offer.id,
+        offer.version,
+        app_hosts=request.hub.servers.app_hosts,
+    )
     key = ServerKey(user, name)
-    server = replace(default_server(account.person), key=key, plan=plan, address=SOME_ADDRESS)
+    known = account.server(name) or default_server(account.person)
+    server = replace(known, key=key, plan=plan, address=SOME_ADDRESS)
     container = offer.profile.container
     setup = setup_of(container, key) if container is not None else None
     spec = launch_spec(server, HIDDEN, request.hub.around, setup)

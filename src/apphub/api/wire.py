@@ -18,6 +18,7 @@ from apphub.kit.clock import wire_time
 from apphub.kit.urls import Urls
 from apphub.people.model import Group, Person, Service
 from apphub.servers.model import Server
+from apphub.servers.places import full_url
 from apphub.servers.views import Account, default_server
 
 #: Scopes that let a user be seen at all.
@@ -128,7 +129,7 @@ def server_json(server: Server, urls: Urls, *, state: bool = False) -> ServerMod
         "url": url,
         "user_options": server.shown_options,
         "progress_url": progress,
-        "full_url": f"{public}{url}" if public else None,
+        "full_url": full_url(server, urls),
         "full_progress_url": f"{public}{progress}" if public else None,
     }
     if state:
@@ -149,12 +150,11 @@ def own_server_keys(server: Server) -> ServerModel:
 
 def server_share_json(server: Server, urls: Urls) -> SharedServer:
     """A server as shares show it: enough to find it."""
-    url, public = urls.server(*server.key), urls.public_origin
     return {
         "user": {"name": server.key.user},
         "name": server.key.name,
-        "url": url,
-        "full_url": f"{public}{url}" if public else None,
+        "url": urls.server(*server.key),
+        "full_url": full_url(server, urls),
         "ready": server.ready,
     }
 

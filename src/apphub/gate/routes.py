@@ -6,21 +6,30 @@ lets it through, with the headers of the answer added; anything else is told to 
 
 from __future__ import annotations
 
-from datetime import datetime
 from urllib.parse import quote, urlsplit
 
 from litestar import Response, get, post, route
-from litestar.datastructures import Cookie
 from litestar.enums import HttpMethod, MediaType
 
 from apphub.access.actor import Actor
 from apphub.errors import Forbidden, NotFound
-from apphub.gate.visits import PASS_COOKIE, Visit, find_visit, hub_token, other_cookies, passes_of
+from apphub.gate import entry
+from apphub.gate.entry import lead_in, to_hub
+from apphub.gate.visits import (
+    Visit,
+    address_of,
+    find_own_visit,
+    find_visit,
+    hub_token,
+    new_pass,
+    other_cookies,
+    passes_of,
+)
 from apphub.kit import clock
+from apphub.kit.apphosts import AppHosts
 from apphub.kit.urls import local_path
-from apphub.passes.actions import audience, server_of_audience
+from apphub.passes.actions import server_of_audience
 from apphub.passes.tokens import header_text
-from apphub.proxy.base import Visitor
 from apphub.web.json import answer
 from apphub.web.needs import public, visitor
 from apphub.web.request import HubRequest
@@ -31,6 +40,7 @@ _METHODS = [HttpMethod[name] for name in ("GET", "HEAD", "POST", "PUT", "PATCH",
 _REMOVE = "x-envoy-auth-headers-to-remove"
 #: Names the sign-in to the edge, which ends what it has open when it may no longer visit.
 _SESSION = "x-hub-session"
+_SAY_WHO = {"www-authenticate": 'Bearer realm="apphub"'}
 
 
 @route(
@@ -41,22 +51,48 @@ _SESSION = "x-hub-session"
 async def check(request: HubRequest) -> Response[bytes]:
     """May this request pass?"""
     path = _asked_path(request)
+    apps = request.hub.urls.apps
+    if apps is not None and apps.holds(request.headers.get("host", "")):
+        return await _check_own(request, apps, path)
+    path = path.removeprefix(request.hub.urls.base.rstrip("/"))
     visit = await find_visit(request, path)
     if visit is None:
         return _pass_on({})  # no guarded app there: the edge finds no route, or one that asks by itself
+    if (known := await _known(request, visit)) is not None:
+        return known
+    if _navigates(request):
+        goal = _with_query(request, f"{request.hub.urls.base.rstrip('/')}{path}")
+        return _refuse(302, {"location": f"{request.hub.urls.hub}edge/login?next={quote(goal, safe='/')}"})
+    return _refuse(401, _SAY_WHO)
+
+
+async def _check_own(request: HubRequest, apps: AppHosts, path: str) -> Response[bytes]:
+    """The same at an app's own host, where everything is the app's."""
+    server_id = apps.server_id(request.headers.get("host", ""))
+    visit = await find_own_visit(request, server_id) if server_id is not None else None
+    if visit is None:
+        return _refuse(503, {"retry-after": "1"})  # it has just ended, and the edge hears of it this moment
+    if (known := await _known(request, visit)) is not None:
+        return known
+    if _navigates(request):
+        location, nonce = to_hub(request, apps, _with_query(request, path))
+        response = _refuse(302, {"location": location})
+        response.cookies.append(nonce)
+        return response
+    return _refuse(401, _SAY_WHO)
+
+
+async def _known(request: HubRequest, visit: Visit) -> Response[bytes] | None:
+    """The answer to somebody who says who they are; None for everybody else."""
     if (token := hub_token(request)) is not None:
         actor = await request.hub.access.by_token(token)
         if actor is not None:
             return await _by_token(request, visit, actor)
-    for held in passes_of(request):
+    for held in passes_of(request, visit):
         actor = await request.hub.passes.holder(held, visit.server)
         if actor is not None:
             return await _by_pass(request, visit, actor)
-    if _navigates(request):
-        query = request.scope["query_string"].decode("latin-1")
-        goal = f"{request.hub.urls.base.rstrip('/')}{path}" + (f"?{query}" if query else "")
-        return _refuse(302, {"location": f"{request.hub.urls.hub}edge/login?next={quote(goal, safe='/')}"})
-    return _refuse(401, {"www-authenticate": 'Bearer realm="apphub"'})
+    return None
 
 
 @post(
@@ -75,7 +111,10 @@ async def note_use(request: HubRequest) -> Response[bytes]:
 @get("/hub/edge/login", guards=[visitor()])
 async def login(request: HubRequest) -> Response[bytes]:
     """Give a visitor who has signed in a pass, and send them back to the app."""
-    goal = local_path(request.query_params.get("next"))
+    asked = request.query_params.get("next")
+    if (there := request.hub.urls.app_at(asked)) is not None:
+        return redirect(await lead_in(request, *there))
+    goal = local_path(asked)
     base = request.hub.urls.base.rstrip("/")
     path = urlsplit(goal or "").path.removeprefix(base)
     visit = await find_visit(request, path)
@@ -85,13 +124,8 @@ async def login(request: HubRequest) -> Response[bytes]:
         raise Forbidden(
             f"This app of {visit.server.key.user} is not open to you.", "Ask its owner to share it with you."
         )
-    response = Response(
-        b"",
-        status_code=302,
-        headers={"location": goal, "cache-control": "no-store"},
-        media_type=MediaType.TEXT,
-    )
-    response.cookies.append(await _new_pass(request, visit, request.actor))
+    response = redirect(goal)
+    response.cookies.append(await new_pass(request, visit, request.actor))
     return response
 
 
@@ -104,8 +138,12 @@ async def key_set(request: HubRequest) -> Response[bytes]:
 
 
 def _asked_path(request: HubRequest) -> str:
-    path = request.scope["raw_path"].decode("latin-1").removeprefix(_CHECK).removesuffix("%00")
-    return path.removeprefix(request.hub.urls.base.rstrip("/"))
+    return request.scope["raw_path"].decode("latin-1").removeprefix(_CHECK).removesuffix("%00")
+
+
+def _with_query(request: HubRequest, path: str) -> str:
+    query = request.scope["query_string"].decode("latin-1")
+    return f"{path}?{query}" if query else path
 
 
 def _navigates(request: HubRequest) -> bool:
@@ -124,11 +162,20 @@ async def _by_token(request: HubRequest, visit: Visit, actor: Actor) -> Response
 
 
 async def _by_pass(request: HubRequest, visit: Visit, actor: Actor) -> Response[bytes]:
-    if not visit.open_to(actor):
+    if not visit.open_to(actor) or (visit.own is not None and _from_elsewhere(request, visit.own)):
         return _refuse(403, {})
     response = _pass_on(_told(request, visit, actor))
-    response.cookies.append(await _new_pass(request, visit, actor))
+    response.cookies.append(await new_pass(request, visit, actor))
     return response
+
+
+def _from_elsewhere(request: HubRequest, own: str) -> bool:
+    """Whether a page of another host asks, other than by leading its visitor here: the rule of `own.lua`."""
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    if site in ("same-origin", "none") or (site is None and origin in (None, own)):
+        return False
+    shown = (request.headers.get("sec-fetch-mode"), request.headers.get("sec-fetch-dest"))
+    return shown != ("navigate", "document") or request.method not in ("GET", "HEAD")
 
 
 def _told(request: HubRequest, visit: Visit, actor: Actor) -> dict[str, str]:
@@ -138,7 +185,7 @@ def _told(request: HubRequest, visit: Visit, actor: Actor) -> dict[str, str]:
     now = clock.now()
     until = now + request.hub.settings.edge.pass_life
     times = {"iat": int(now.timestamp()), "exp": int(until.timestamp())}
-    url = f"{request.origin}{request.hub.urls.server(*visit.server.key)}"
+    url = address_of(request, visit)
     headers = {"x-apphub-identity": request.hub.passes.signer.identity(actor.name, actor.groups, url, times)}
     if plan.user_header:
         headers[plan.user_header.lower()] = header_text(actor.name)
@@ -151,30 +198,6 @@ def _told(request: HubRequest, visit: Visit, actor: Actor) -> dict[str, str]:
     return headers
 
 
-async def _new_pass(request: HubRequest, visit: Visit, actor: Actor) -> Cookie:
-    hub, key = request.hub, visit.server.key
-    path = hub.urls.server(*key)
-    token, _, denied = await hub.passes.give(actor, visit.server, f"{request.origin}{path}")
-    assert actor.session_public_id is not None
-    hub.plane.allow_streams(Visitor(audience(visit.server.id), actor.session_public_id))
-    if denied:
-        hub.publisher.changed([key.user])  # the session may visit again: take it off the deny list
-    return Cookie(
-        key=PASS_COOKIE,
-        value=token,
-        path=path,
-        # It outlives the pass in it: an expired pass is what a new one is asked for with.
-        expires=_seconds(actor.expires),
-        httponly=True,
-        secure=request.secure,
-        samesite="lax",
-    )
-
-
-def _seconds(end: datetime | None) -> int | None:
-    return None if end is None else max(0, int((end - clock.now()).total_seconds()))
-
-
 def _pass_on(headers: dict[str, str], *, remove: list[str] | None = None) -> Response[bytes]:
     gone = list(remove or ())
     if headers.get("cookie") == "":
@@ -185,8 +208,15 @@ def _pass_on(headers: dict[str, str], *, remove: list[str] | None = None) -> Res
     return Response(b"", status_code=200, headers=headers, media_type=MediaType.TEXT)
 
 
+def redirect(location: str) -> Response[bytes]:
+    """Send the browser on, to an address that was checked."""
+    return _refuse(302, {"location": location})
+
+
 def _refuse(status: int, headers: dict[str, str]) -> Response[bytes]:
-    words = {401: "Sign in first.", 403: "This app is not open to you."}.get(status, "")
+    words = {401: "Sign in first.", 403: "This app is not open to you.", 503: "The app has ended."}.get(
+        status, ""
+    )
     return Response(
         f"{words}\n".encode() if words else b"",
         status_code=status,
@@ -195,4 +225,4 @@ def _refuse(status: int, headers: dict[str, str]) -> Response[bytes]:
     )
 
 
-ROUTES = [check, note_use, login, key_set]
+ROUTES = [check, note_use, login, *entry.ROUTES, key_set]

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import unquote
 
+from litestar.datastructures import Cookie
+
 from apphub.access.actor import Actor
-from apphub.passes.actions import may_visit
+from apphub.kit import clock, cookies
+from apphub.passes.actions import audience, may_visit
+from apphub.proxy.base import Visitor
 from apphub.servers.model import Server
+from apphub.servers.places import full_url, own_origin
 from apphub.servers.views import Account
 from apphub.web.credentials import TOKEN
 from apphub.web.request import HubRequest
-
-#: Holds a pass; its path is the app's.
-PASS_COOKIE = "apphub-pass"  # noqa: S105 - a name
-#: Cookies of ours, which no app sees.
-OURS = frozenset({PASS_COOKIE, "jupyterhub-session-id", "jupyterhub-hub-login"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class Visit:
 
     account: Account
     server: Server
+    #: The app's own host, if it has one: https://lab-ada-17.apps.example.org.
+    own: str | None = None
 
     def open_to(self, actor: Actor | None) -> bool:
         """Whether this person or program may use the server."""
@@ -48,26 +51,78 @@ async def find_visit(request: HubRequest, path: str) -> Visit | None:
     return Visit(account, server)
 
 
+async def find_own_visit(request: HubRequest, server_id: int) -> Visit | None:
+    """The server of this id, if it runs and has a host of its own."""
+    server = await request.hub.servers.find_by_id(server_id)
+    account = await request.hub.views.find_account(server.key.user) if server is not None else None
+    found = account.server(server.key.name) if account is not None and server is not None else None
+    if account is None or found is None or found.address is None or found.plan is None:
+        return None
+    own = own_origin(found, request.hub.urls)
+    return Visit(account, found, own) if own is not None and found.plan.guarded else None
+
+
+def address_of(request: HubRequest, visit: Visit) -> str:
+    """The address of the app, as its visitors know it."""
+    urls = request.hub.urls
+    return full_url(visit.server, urls) or f"{request.origin}{urls.server(*visit.server.key)}"
+
+
+def pass_name(request: HubRequest, visit: Visit) -> str:
+    """The name of the cookie that holds passes to the app."""
+    apps = request.hub.urls.apps if visit.own is not None else None
+    return f"{apps.cookie_prefix if apps is not None else ''}{cookies.PASS}"
+
+
+async def new_pass(request: HubRequest, visit: Visit, actor: Actor) -> Cookie:
+    """A new pass for somebody who may visit."""
+    hub, key = request.hub, visit.server.key
+    token, _, denied = await hub.passes.give(actor, visit.server, address_of(request, visit))
+    assert actor.session_public_id is not None
+    hub.plane.allow_streams(Visitor(audience(visit.server.id), actor.session_public_id))
+    if denied:
+        hub.publisher.changed([key.user])  # the session may visit again: take it off the deny list
+    return Cookie(
+        key=pass_name(request, visit),
+        value=token,
+        path="/" if visit.own is not None else hub.urls.server(*key),
+        # It outlives the pass in it: an expired pass is what a new one is asked for with.
+        expires=_seconds(actor.expires),
+        httponly=True,
+        secure=request.secure,
+        samesite="lax",
+    )
+
+
+def _seconds(end: datetime | None) -> int | None:
+    return None if end is None else max(0, int((end - clock.now()).total_seconds()))
+
+
 def hub_token(request: HubRequest) -> str | None:
     """The token of the `Authorization` header, if it could be one of ours."""
     match = TOKEN.fullmatch(request.headers.get("authorization", "").strip())
     return match[1] if match else None
 
 
-def passes_of(request: HubRequest) -> list[str]:
+def passes_of(request: HubRequest, visit: Visit) -> list[str]:
     """All passes that the browser sent: those of a server below another's path come together."""
-    return [value for name, value in _cookies(request) if name == PASS_COOKIE][:5]
+    return cookies_named(request, pass_name(request, visit))[:5]
+
+
+def cookies_named(request: HubRequest, wanted: str) -> list[str]:
+    """The values of all cookies of that name."""
+    return [value for name, value in _cookies(request) if name == wanted]
 
 
 def other_cookies(request: HubRequest) -> str:
     """The cookies that are the app's business."""
-    return "; ".join(f"{name}={value}" for name, value in _cookies(request) if name not in OURS)
+    return "; ".join(f"{name}={value}" for name, value in _cookies(request) if name not in cookies.OURS)
 
 
 def _cookies(request: HubRequest) -> list[tuple[str, str]]:
-    cookies = []
+    found = []
     for part in request.headers.get("cookie", "").split(";"):
         name, _, value = part.strip().partition("=")
         if name:
-            cookies.append((name, value))
-    return cookies
+            found.append((name, value))
+    return found

@@ -6,10 +6,16 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from apphub.kit.apphosts import AppHosts
+from apphub.kit.cookies import HOST_ONLY
+
 #: Left as they are in path segments, as JupyterHub's tools write them.
 _SAFE = "@~"
 
 _LOCAL = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
+
+#: Origin and path; nothing that browsers read as a name, a password or another host.
+_ABSOLUTE = re.compile(r"(https?://[A-Za-z0-9.:-]{1,300})(/.*)")
 
 
 def segment(text: str) -> str:
@@ -44,6 +50,29 @@ class Urls:
     api_origin: str
     #: Where people reach it, where the settings say so: https://hub.example.
     public_origin: str | None = None
+    #: Hosts of apps that have their own, where the settings give them a domain.
+    apps: AppHosts | None = None
+
+    @property
+    def cookie_prefix(self) -> str:
+        """What names of the hub's cookies begin with, so that no app of a neighbouring host can set them.
+
+        Such cookies belong to a whole host, which the hub has to itself only without a base path.
+        """
+        return HOST_ONLY if self.apps is not None and self.apps.secure and self.base == "/" else ""
+
+    @property
+    def cookie_path(self) -> str:
+        """The path of the hub's cookies."""
+        return "/" if self.cookie_prefix else self.hub
+
+    def app_at(self, url: str | None) -> tuple[int, str] | None:
+        """The server, and the path there, of an address at an app's own host; None for anything else."""
+        match = _ABSOLUTE.fullmatch(url) if self.apps is not None and url else None
+        if match is None or self.apps is None:
+            return None
+        server_id, path = self.apps.server_of(match[1]), local_path(match[2])
+        return (server_id, path) if server_id is not None and path is not None else None
 
     @property
     def hub(self) -> str:

@@ -8,10 +8,11 @@ from litestar import Response
 from litestar.datastructures import Cookie
 from litestar.enums import MediaType
 
+from apphub.kit import cookies
 from apphub.pages.contexts import Message, Page, Shell
 from apphub.pages.render import Renderer, negotiate
 from apphub.web import xsrf
-from apphub.web.credentials import LOGIN_COOKIE, SESSION_COOKIE
+from apphub.web.credentials import xsrf_cookie
 from apphub.web.front import POLICY
 from apphub.web.request import HubRequest
 
@@ -60,11 +61,13 @@ def show(
     report = f"frame-ancestors 'none'; report-uri {request.hub.urls.hub}security/csp-report"
     response.headers["content-security-policy"] = report
     response.headers["cache-control"] = "no-store"
-    extra = f" {form_to}" if form_to else ""
+    apps = request.hub.urls.apps
+    # Browsers hold also what a form leads to in the end against this: an app's own host.
+    extra = "".join(f" {origin}" for origin in (form_to, apps.all_origins if apps else "") if origin)
     response.headers[POLICY] = _POLICY.format(extra=extra)
     if fresh:
         response.cookies.append(
-            _cookie(request, xsrf.COOKIE, value, max_age=None if user else ANONYMOUS, http=False)
+            _cookie(request, cookies.XSRF, value, max_age=None if user else ANONYMOUS, http=False)
         )
     return response
 
@@ -82,21 +85,28 @@ def redirect(location: str, status: int = 302) -> Response[bytes]:
 def signed_in(request: HubRequest, response: Response[bytes], secret: str, public_id: str) -> Response[bytes]:
     """Set the cookies of a sign-in."""
     life = int(request.hub.settings.login.session_life.total_seconds())
-    base = request.hub.urls.base
     response.cookies += [
-        _cookie(request, LOGIN_COOKIE, secret, expires=life),
-        _cookie(request, SESSION_COOKIE, public_id, path=base),
-        _cookie(request, xsrf.COOKIE, xsrf.mint(request.hub.keys, public_id), http=False),
+        _cookie(request, cookies.LOGIN, secret, expires=life),
+        _session_cookie(request, public_id),
+        _cookie(request, cookies.XSRF, xsrf.mint(request.hub.keys, public_id), http=False),
     ]
     return response
 
 
 def signed_out(request: HubRequest, response: Response[bytes]) -> Response[bytes]:
     """Delete the cookies of a sign-in."""
-    hub, base = request.hub.urls.hub, request.hub.urls.base
-    for name, path in ((LOGIN_COOKIE, hub), (xsrf.COOKIE, hub), (SESSION_COOKIE, base)):
-        response.cookies.append(Cookie(key=name, path=path, expires=0, max_age=0, samesite=None))  # type: ignore[arg-type]
+    ended = [_cookie(request, name, "") for name in (cookies.LOGIN, cookies.XSRF)]
+    for cookie in (*ended, _session_cookie(request, "")):
+        cookie.expires = cookie.max_age = 0
+        response.cookies.append(cookie)
     return response
+
+
+def _session_cookie(request: HubRequest, public_id: str) -> Cookie:
+    """What apps look for by this very name; it proves nothing to us."""
+    cookie = _cookie(request, cookies.SESSION, public_id)
+    cookie.key, cookie.path = cookies.SESSION, request.hub.urls.base
+    return cookie
 
 
 def _xsrf(request: HubRequest, session: str) -> tuple[str, bool]:
@@ -106,7 +116,7 @@ def _xsrf(request: HubRequest, session: str) -> tuple[str, bool]:
     ask for beside every app) it is left alone: a value for nobody would spoil the forms of all pages
     that somebody has open.
     """
-    value = request.cookies.get(xsrf.COOKIE)
+    value = xsrf_cookie(request)
     if value and xsrf.fits(request.hub.keys, session, value):
         return value, False
     if "apphub.actor" not in request.scope:
@@ -121,13 +131,12 @@ def _cookie(
     *,
     max_age: int | None = None,
     expires: int | None = None,
-    path: str | None = None,
     http: bool = True,
 ) -> Cookie:
     return Cookie(
-        key=name,
+        key=f"{request.hub.urls.cookie_prefix}{name}",
         value=value,
-        path=path or request.hub.urls.hub,
+        path=request.hub.urls.cookie_path,
         max_age=max_age,
         expires=expires,
         httponly=http,

@@ -8,6 +8,7 @@ from apphub.pages import (
     accept,
     admin,
     api_docs,
+    athost,
     consent,
     home,
     pending,
@@ -30,6 +31,7 @@ ROUTES: list[HTTPRouteHandler] = [
     *share.ROUTES,
     *admin.ROUTES,
     *userpath.ROUTES,
+    *athost.ROUTES,
     *static.ROUTES,
     *api_docs.ROUTES,
 ]

@@ -27,6 +27,10 @@ from apphub.kit.secrets import Keys
 ISSUER = "apphub"
 #: Issuer of the tokens that apps receive: a pass is never taken for one, nor one for a pass.
 IDENTITY_ISSUER = "apphub-identity"
+#: Issuer of the codes that lead a visitor in at an app's own host.
+ENTRY_ISSUER = "apphub-entry"
+#: How long (seconds) such a code counts.
+ENTRY_LIFE = 60
 #: Order of the curve P-256 (FIPS 186-5): private keys are below it.
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
@@ -40,6 +44,16 @@ class Claims:
     user: str
     session: str
     epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a code says that lets a visitor in at an app's own host."""
+
+    audience: str
+    session: str
+    #: What the browser must show that it has: the SHA-256 of its nonce, hexadecimal.
+    state: str
 
 
 class Signer:
@@ -83,17 +97,46 @@ class Signer:
         payload = {"iss": IDENTITY_ISSUER, "aud": url, "sub": user, "groups": sorted(groups)[:50], **times}
         return jwt.encode(self._header, payload, self._key, algorithms=["ES256"])
 
-    def read(self, token: str) -> Claims | None:
-        """What a pass says, be it expired or not; None for anything that we did not sign as a pass."""
+    def entry(self, entry: Entry, now: datetime) -> str:
+        """A code that lets a visitor in."""
+        payload = {
+            "iss": ENTRY_ISSUER,
+            "aud": entry.audience,
+            "sid": entry.session,
+            "state": entry.state,
+            "exp": int(now.timestamp()) + ENTRY_LIFE,
+        }
+        return jwt.encode(self._header, payload, self._key, algorithms=["ES256"])
+
+    def read_entry(self, code: str, now: datetime) -> Entry | None:
+        """What a code says, if it is one and not over."""
+        said = self._said(code, ENTRY_ISSUER)
+        try:
+            if said is None or int(said["exp"]) < now.timestamp():
+                return None
+            return Entry(str(said["aud"]), str(said["sid"]), str(said["state"]))
+        except (KeyError, ValueError):
+            return None
+
+    def _said(self, token: str, issuer: str) -> dict[str, Any] | None:
+        """What a token of ours and of this issuer says."""
         if len(token) > 8192:
             return None
         try:
-            found = jwt.decode(token, self._key, algorithms=["ES256"]).claims
-            if found.get("iss") != ISSUER:
+            found: dict[str, Any] = jwt.decode(token, self._key, algorithms=["ES256"]).claims
+        except (JoseError, ValueError):
+            return None
+        return found if found.get("iss") == issuer else None
+
+    def read(self, token: str) -> Claims | None:
+        """What a pass says, be it expired or not; None for anything that we did not sign as a pass."""
+        said = self._said(token, ISSUER)
+        try:
+            if said is None:
                 return None
-            user = unquote(str(found["sub"]))
-            return Claims(str(found["aud"]), user, str(found["sid"]), int(found["ep"]))
-        except (JoseError, KeyError, ValueError):
+            user = unquote(str(said["sub"]))
+            return Claims(str(said["aud"]), user, str(said["sid"]), int(said["ep"]))
+        except (KeyError, ValueError):
             return None
 
 

@@ -2,7 +2,7 @@
 
 Routes are derived from rows and published whenever they differ; nothing here is a truth of
 its own. A scope is the unit of change: all routes below `/user/{name}/` or
-`/services/{name}/`.
+`/services/{name}/`, or the one of an app's own host.
 """
 
 from __future__ import annotations
@@ -57,6 +57,17 @@ class Route:
     strip: bool = False
     #: Streams (websockets, events) end after so many seconds; 0: never.
     stream_life: int = 0
+    #: Of an app on a host of its own: https://lab-ada-17.apps.example.org. The prefix then leads there.
+    origin: str = ""
+
+    @property
+    def host(self) -> str:
+        """The app's own host, as requests name it; empty for an app below the hub's path."""
+        return self.origin.partition("://")[2]
+
+
+#: What the scopes of apps' own hosts are named with.
+AT_HOST = "at"
 
 
 def scope_of(prefix: str) -> str:
@@ -64,11 +75,21 @@ def scope_of(prefix: str) -> str:
     return "/".join(prefix.strip("/").split("/")[:2])
 
 
+def host_scope(host: str) -> str:
+    """The name of the scope of an app's own host."""
+    return f"{AT_HOST}/{host}"
+
+
 def by_scope(routes: Iterable[Route]) -> dict[str, Scope]:
-    """Routes grouped by scope, longest prefix first, so that a named server wins over the default one."""
+    """Routes grouped by scope, longest prefix first, so that a named server wins over the default one.
+
+    A route to a host of its own is in two: that of its prefix, and that of the host.
+    """
     grouped: dict[str, list[Route]] = {}
     for route in routes:
         grouped.setdefault(scope_of(route.prefix), []).append(route)
+        if route.host:
+            grouped.setdefault(host_scope(route.host), []).append(route)
     return {
         name: tuple(sorted(scope, key=lambda route: (-len(route.prefix), route.prefix)))
         for name, scope in grouped.items()

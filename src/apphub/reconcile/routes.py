@@ -19,10 +19,11 @@ from apphub.db import Database
 from apphub.db.changes import server_topic
 from apphub.kit import clock, metrics
 from apphub.kit.addresses import Address
+from apphub.kit.apphosts import AppHosts
 from apphub.kit.urls import segment
 from apphub.passes.actions import audience
 from apphub.passes.store import list_denied
-from apphub.proxy.base import DataPlane, Guard, Route, Scope, by_scope
+from apphub.proxy.base import AT_HOST, DataPlane, Guard, Route, Scope, by_scope, host_scope, scope_of
 from apphub.reconcile import store
 from apphub.reconcile.services import service_routes
 
@@ -34,8 +35,13 @@ def user_scope(name: str) -> str:
     return f"user/{segment(name)}"
 
 
-def routes_of(rows: Iterable[Any], denied: Mapping[int, Sequence[str]], stream_life: int) -> list[Route]:
-    """The routes of ready servers."""
+def routes_of(
+    rows: Iterable[Any],
+    denied: Mapping[int, Sequence[str]],
+    stream_life: int,
+    apps: AppHosts | None = None,
+) -> list[Route]:
+    """The routes of ready servers; `apps` are the hosts that those have which were started for one."""
     routes = []
     for server_id, user, server, _, ip, port, plan, epoch in rows:
         prefix = f"/user/{segment(user)}/{segment(server)}/" if server else f"/user/{segment(user)}/"
@@ -49,7 +55,11 @@ def routes_of(rows: Iterable[Any], denied: Mapping[int, Sequence[str]], stream_l
             user_header=plan["user_header"].lower(),
             groups_header=plan["groups_header"].lower(),
         )
-        routes.append(Route(prefix, Address(ip, port), guard, plan["strip_prefix"], stream_life))
+        # Plans of an older release do not say; an app that lost its host is at `/` all the same.
+        alone = plan.get("own_domain", False)
+        origin = apps.origin(user, server, server_id) if alone and apps is not None else ""
+        strip = plan["strip_prefix"] or alone
+        routes.append(Route(prefix, Address(ip, port), guard, strip, stream_life, origin))
     return routes
 
 
@@ -61,15 +71,22 @@ def routes_of_asleep(names: Iterable[tuple[str, str]]) -> list[Route]:
 def _count(changes: Mapping[str, Scope], published: bool, seconds: float) -> None:
     """Once for everybody whose routes were published together."""
     outcome = "success" if published else "failure"
-    for routes in changes.values():
+    for name, routes in changes.items():
+        if name.startswith(AT_HOST):
+            continue  # counted with the path that leads there
         (metrics.ROUTES_ADDED if routes else metrics.ROUTES_DELETED).labels(outcome).observe(seconds)
 
 
 class Publisher:
     """Tells the data plane what changed, many users at a time."""
 
-    def __init__(self, db: Database, plane: DataPlane, stream_life: timedelta) -> None:
+    def __init__(
+        self, db: Database, plane: DataPlane, stream_life: timedelta, apps: AppHosts | None = None
+    ) -> None:
         self._db = db
+        self._apps = apps
+        #: Scopes of apps' own hosts that the edges have, by the scope of the person whose apps they are.
+        self._hosts: dict[str, dict[str, Scope]] = {}
         self._stream_life = int(stream_life.total_seconds())
         self._plane = plane
         self._dirty: set[str] = set()
@@ -81,6 +98,7 @@ class Publisher:
         rows, routes = await self._routes(None)
         services = await service_routes(self._db)
         self._service_scopes = set(by_scope(services))
+        self._keep_hosts((), routes)
         with metrics.timed(metrics.ROUTES_CHECKED):
             await self._plane.start(by_scope([*routes, *services]))
         self.changed({row[1] for row in rows})
@@ -117,16 +135,26 @@ class Publisher:
             # One that asks by itself is JupyterHub's kind, and may have a page of that name: `lab`.
             above = {row[1] for row in rows if row[6]["guarded"] and not row[2]}
             asleep = await store.list_asleep(tx, above) if above else []
-        return rows, [*routes_of(rows, denied, self._stream_life), *routes_of_asleep(asleep)]
+        return rows, [*routes_of(rows, denied, self._stream_life, self._apps), *routes_of_asleep(asleep)]
+
+    def _keep_hosts(self, users: Iterable[str], routes: Iterable[Route]) -> None:
+        for user in users:
+            self._hosts.pop(user_scope(user), None)
+        for route in routes:
+            if route.host:
+                self._hosts.setdefault(scope_of(route.prefix), {})[host_scope(route.host)] = ()
 
     async def _publish(self, users: Sequence[str]) -> bool:
         rows, routes = await self._routes(users)
         changes: dict[str, Scope] = {user_scope(name): () for name in users}
+        for name in users:
+            changes |= self._hosts.get(user_scope(name), {})
         changes |= by_scope(routes)
         begun = time.perf_counter()
         published = await self._plane.publish(changes)
         if not published and not self._plane.edges:
             return False
+        self._keep_hosts(users, routes)
         _count(changes, published, time.perf_counter() - begun)
         if not published:
             log.warning("routes.unacknowledged", users=len(users))

@@ -31,8 +31,9 @@ from apphub.reconcile.routes import Publisher
 from apphub.runtimes.base import AddressTaken, LaunchFailed, Life, Runtime, Sight
 from apphub.runtimes.setup import Setup
 from apphub.servers import store as servers_store
-from apphub.servers.launch import Surroundings, client_id, launch_spec
+from apphub.servers.launch import Surroundings, client_id, launch_spec, oauth_callback
 from apphub.servers.model import LIVE, Phase, Server, Wanted
+from apphub.servers.places import root_of
 from apphub.servers.setup import CannotSetUp, setup_of
 from apphub.settings import SettingsError
 from apphub.settings.definition import profile_of
@@ -73,7 +74,7 @@ class Steps:
         """Whether the server answers HTTP."""
         assert server.address is not None
         stripped = server.plan is not None and server.plan.strip_prefix
-        path = "/" if stripped else self.around.urls.server(*server.key)
+        path = "/" if stripped else root_of(server, self.around.urls)
         if server.plan is not None and server.plan.ready_path:
             path += server.plan.ready_path.lstrip("/")
         return await answers(server.address, path)
@@ -200,7 +201,7 @@ class Steps:
                 tx,
                 server.id,
                 client_id=client_id(server.key),
-                redirect_uri=f"{self.around.urls.server(*server.key)}oauth_callback",
+                redirect_uri=oauth_callback(server, self.around.urls),
                 description=f"Server at {self.around.urls.server(*server.key)}",
             )
         return True

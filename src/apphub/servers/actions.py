@@ -59,6 +59,8 @@ class Servers:
     people: People
     profiles: Profiles
     limits: Limits
+    #: Whether apps may have hosts of their own.
+    app_hosts: bool = False
 
     async def create(self, by: By, key: ServerKey, ask: Ask) -> Server:
         """Make a named server that is stopped; raises `ServerExists` or `TooManyServers`."""
@@ -112,7 +114,8 @@ class Servers:
                 if ask.display_name is not None:
                     name = parse_display_name(ask.display_name)
                     await store.update_server(tx, server_id, display_name=name)
-            plan = Plan.of(choice.profile, choice.options, choice.offer.id, choice.offer.version)
+            offer = choice.offer
+            plan = Plan.of(choice.profile, choice.options, offer.id, offer.version, app_hosts=self.app_hosts)
             attempt = await store.request_start(
                 tx, server_id, plan=plan, options=None if sent is None else dict(sent), now=now
             )

@@ -22,6 +22,7 @@ from apphub.kit.urls import Urls, segment
 from apphub.runtimes.base import LaunchFailed, LaunchSpec, Ref
 from apphub.runtimes.setup import Setup
 from apphub.servers.model import Plan, Server, ServerKey
+from apphub.servers.places import full_url, own_origin, root_of
 
 _HOLE = re.compile(r"\{\{|\}\}|\{(option:)?([A-Za-z0-9_.-]+)\}")
 #: Left as it is in an address that may hold a query and a fragment.
@@ -51,6 +52,11 @@ def client_id(key: ServerKey) -> str:
     """The OAuth client id of a server."""
     user = quote(key.user, safe="")
     return f"jupyterhub-user-{user}-{quote(key.name, safe='')}" if key.name else f"jupyterhub-user-{user}"
+
+
+def oauth_callback(server: Server, urls: Urls) -> str:
+    """Where the hub sends visitors back to who have signed in for an app that asks by itself."""
+    return f"{own_origin(server, urls) or ''}{root_of(server, urls)}oauth_callback"
 
 
 def launch_spec(server: Server, token: str, around: Surroundings, setup: Setup | None = None) -> LaunchSpec:
@@ -123,7 +129,7 @@ def filled(text: str, holes: Mapping[str, str], options: Mapping[str, object]) -
 
 
 def _holes(server: Server, urls: Urls) -> dict[str, str]:
-    prefix = urls.server(*server.key)
+    prefix = root_of(server, urls)
     holes = {
         "user": server.key.user,
         "server": server.key.name,
@@ -163,7 +169,7 @@ def _hub_environment(server: Server, token: str, urls: Urls) -> dict[str, str]:
     plan, key, address = server.plan, server.key, server.address
     assert plan is not None
     assert address is not None
-    prefix = urls.server(*key)
+    prefix, own = root_of(server, urls), own_origin(server, urls)
     access = [f"access:servers!server={key}", f"access:servers!user={key.user}"]
     public = urls.public_origin or ""
     options = msgspec.json.encode(plan.options).decode()
@@ -171,8 +177,8 @@ def _hub_environment(server: Server, token: str, urls: Urls) -> dict[str, str]:
         "JUPYTERHUB_API_TOKEN": token,
         "JPY_API_TOKEN": token,
         "JUPYTERHUB_CLIENT_ID": client_id(key),
-        "JUPYTERHUB_HOST": "",
-        "JUPYTERHUB_OAUTH_CALLBACK_URL": f"{prefix}oauth_callback",
+        "JUPYTERHUB_HOST": public if own is not None else "",
+        "JUPYTERHUB_OAUTH_CALLBACK_URL": oauth_callback(server, urls),
         "JUPYTERHUB_OAUTH_SCOPES": json.dumps(access),
         "JUPYTERHUB_OAUTH_ACCESS_SCOPES": json.dumps(access),
         "JUPYTERHUB_OAUTH_CLIENT_ALLOWED_SCOPES": "[]",
@@ -183,9 +189,10 @@ def _hub_environment(server: Server, token: str, urls: Urls) -> dict[str, str]:
         "JUPYTERHUB_BASE_URL": urls.base,
         "JUPYTERHUB_SERVICE_PREFIX": prefix,
         "JUPYTERHUB_SERVICE_URL": f"http://{address}{prefix}",
-        "JUPYTERHUB_PUBLIC_URL": f"{public}{prefix}" if public else "",
+        "JUPYTERHUB_PUBLIC_URL": full_url(server, urls) or "",
         "JUPYTERHUB_PUBLIC_HUB_URL": f"{public}{urls.hub}" if public else "",
-        "JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED": "0",
+        # Such cookies belong to a whole host: below the hub's path they would reach every other app.
+        "JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED": "1" if (own or "").startswith("https:") else "0",
         "APPHUB_PROFILE": plan.profile,
         "APPHUB_USER_OPTIONS": options,
     }

@@ -80,6 +80,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     #: Whether the edge asks visitors who they are.
     guarded: bool = False
     strip_prefix: bool = False
+    #: Whether it is started for a host of its own: to serve at `/`.
+    own_domain: bool = False
     user_header: str = ""
     groups_header: str = ""
     #: Which version of which profile it is, and whether that says what to set up.
@@ -90,8 +92,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     idle_timeout: float | None = None
 
     @classmethod
-    def of(cls, profile: Profile, options: Mapping[str, Any], profile_id: int = 0, version: int = 0) -> Plan:
-        """The plan for one start of a profile."""
+    def of(
+        cls,
+        profile: Profile,
+        options: Mapping[str, Any],
+        profile_id: int = 0,
+        version: int = 0,
+        *,
+        app_hosts: bool = False,
+    ) -> Plan:
+        """The plan for one start of a profile; with `app_hosts` apps may have hosts of their own."""
         timeout, idle = profile.start_timeout, profile.idle_timeout
         return cls(
             profile=profile.slug,
@@ -112,6 +122,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             ready_path=profile.ready_path,
             guarded=profile.guarded,
             strip_prefix=profile.strip_prefix,
+            own_domain=app_hosts and profile.guarded and profile.own_domain,
             user_header=profile.identity_headers.user or "",
             groups_header=profile.identity_headers.groups or "",
             profile_id=profile_id,

@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from apphub.kit.addresses import Address
+from apphub.kit.apphosts import AppHosts
+from apphub.settings import app_hosts
 from apphub.settings.policy import GroupLoss
 from apphub.settings.profile import SAMPLE, Option, Profile
 from apphub.settings.programs import Programs
@@ -275,7 +277,12 @@ class Settings(Section):
         le=10,
         description="Proxies in front of the public port whose X-Forwarded-For counts.",
     )
-    apps_domain: str | None = Field(default=None, description="Reserved; must be empty for now.")
+    apps_domain: str | None = Field(
+        default=None,
+        description="Domain below which each app that the edge guards has a host of its own, e.g. "
+        "apps.example.org: every name below it must lead here, and be in the certificate. Best one that is "
+        "registered apart from the hub's. Needs `public_url`.",
+    )
     data_dir: FilePath = Field(
         default=Path("apphub-data"),
         validate_default=True,
@@ -347,10 +354,8 @@ class Settings(Section):
 
     @field_validator("apps_domain")
     @classmethod
-    def _later(cls, value: str | None) -> str | None:
-        if value:
-            raise ValueError("must be left out: apps on domains of their own are not supported")
-        return None
+    def _domain(cls, value: str | None) -> str | None:
+        return app_hosts.domain(value) if value else None
 
     @field_validator("database")
     @classmethod
@@ -361,7 +366,14 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        return self._refuse(list(dangling(self)))
+        return self._refuse([*dangling(self), *app_hosts.problems(self)])
+
+    @property
+    def apps(self) -> AppHosts | None:
+        """The hosts of apps that have their own."""
+        if self.apps_domain is None or self.public_url is None:
+            return None
+        return AppHosts.beside(self.apps_domain, self.public_url)
 
 
 def effective_profiles(settings: Settings) -> tuple[Profile, ...]:

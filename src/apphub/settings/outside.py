@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from apphub.settings import app_hosts
 from apphub.settings.load import Loaded, in_order
 from apphub.settings.model import TLS, Settings, effective_profiles
 from apphub.settings.problems import Problem, SettingsError
@@ -31,6 +32,7 @@ def warnings(loaded: Loaded, environ: Mapping[str, str]) -> tuple[Problem, ...]:
     settings = loaded.settings
     found = [
         *_safety(settings),
+        *app_hosts.doubts(settings),
         *_sign_in(settings),
         *_groups(settings),
         *_programs(settings, environ.get("PATH", "")),

@@ -207,6 +207,11 @@ class Profile(Section):
         default=False,
         description="Whether the app is asked without its path prefix (only with `auth: edge`).",
     )
+    own_domain: bool = Field(
+        default=True,
+        description="Whether it lives on a host of its own where `apps_domain` is set (only with `auth: edge`); "
+        "`false`: below the hub's path all the same.",
+    )
     identity_headers: IdentityHeaders = Field(
         default_factory=IdentityHeaders, description="Plain headers that say who visits."
     )

@@ -13,7 +13,15 @@ from apphub.settings.values import Place, Word, located
 #: Keys of a profile that say how it is run.
 PROGRAM = (
     *("kind", "command", "environment_path", "environment", "working_dir", "ready_path", "start_timeout"),
-    *("auth", "strip_prefix", "identity_headers", "options", "extra_options", "options_variable"),
+    *(
+        "auth",
+        "strip_prefix",
+        "own_domain",
+        "identity_headers",
+        "options",
+        "extra_options",
+        "options_variable",
+    ),
 )
 
 

@@ -6,13 +6,9 @@ import re
 from typing import Any, cast
 
 from apphub.access.actor import Actor
+from apphub.kit import cookies
 from apphub.web import xsrf
 from apphub.web.request import HubRequest
-
-#: Cookie of a sign-in, only sent to the hub.
-LOGIN_COOKIE = "jupyterhub-hub-login"
-#: Names the sign-in to apps, so that they notice its end.
-SESSION_COOKIE = "jupyterhub-session-id"
 
 TOKEN = re.compile(r"(?:token|bearer)[ \t]+(\S+)[ \t]*", re.IGNORECASE)
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -34,15 +30,20 @@ async def _find(request: HubRequest) -> Actor | None:
         return await request.hub.access.by_token(match[1])
     if header is not None and header.lower().startswith(("token", "bearer")):
         return None
-    cookie = request.cookies.get(LOGIN_COOKIE)
+    cookie = request.cookies.get(f"{request.hub.urls.cookie_prefix}{cookies.LOGIN}")
     return await request.hub.access.by_session(cookie) if cookie else None
+
+
+def xsrf_cookie(request: HubRequest) -> str | None:
+    """The visitor's value, as their browser keeps it."""
+    return request.cookies.get(f"{request.hub.urls.cookie_prefix}{cookies.XSRF}")
 
 
 def check_xsrf(request: HubRequest, given: str | None) -> None:
     """Raise `Forged` unless an unsafe request comes from our own page and carries the visitor's value."""
     session = request.caller.session_public_id if request.caller is not None else None
     xsrf.check_origin(request.headers.get("origin"), request.headers.get("sec-fetch-site"), request.origins)
-    xsrf.check(request.hub.keys, session or "", request.cookies.get(xsrf.COOKIE), given)
+    xsrf.check(request.hub.keys, session or "", xsrf_cookie(request), given)
 
 
 def check_api_xsrf(request: HubRequest) -> None:
@@ -51,7 +52,7 @@ def check_api_xsrf(request: HubRequest) -> None:
     Reading needs nothing, except for scripts of other sites; changing needs the value, and a
     body that no form can send.
     """
-    given = request.headers.get(xsrf.HEADER) or request.query_params.get(xsrf.COOKIE)
+    given = request.headers.get(xsrf.HEADER) or request.query_params.get(cookies.XSRF)
     if request.method in _SAFE:
         site, mode = request.headers.get("sec-fetch-site"), request.headers.get("sec-fetch-mode")
         if mode not in (None, "navigate") and site not in (None, "same-origin", "none"):

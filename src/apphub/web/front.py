@@ -19,10 +19,11 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPResponseStartEvent, Message, Receive, Scope, Send
 
 from apphub import JUPYTERHUB_VERSION, __version__
+from apphub.kit.apphosts import AppHosts
 from apphub.web.body import Body
 from apphub.web.methods import is_page
 from apphub.web.metrics import count_request
-from apphub.web.request import NAMELESS
+from apphub.web.request import AT_APP, NAMELESS
 
 log = structlog.get_logger("apphub.request")
 
@@ -37,7 +38,9 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _OF_EDGE = (CHECK, "/hub/edge/used/")
 
 #: Below these, a path is somebody else's: it may end in a slash or hold empty segments.
-_FOREIGN = ("/hub/user/", "/hub/user-redirect/", "/hub/services/", CHECK)
+_FOREIGN = ("/hub/user/", "/hub/user-redirect/", "/hub/services/", "/hub/at/", CHECK)
+#: What of the hub there is at the host of an app.
+_AT_APPS = (CHECK, "/hub/edge/enter")
 #: The only other paths that end in a slash.
 _SLASHED = frozenset({"/", "/hub/", "/hub/api/"})
 
@@ -64,10 +67,11 @@ _NAMELESS = re.compile(r"/hub/api/(?:shares|share-codes|(?:users|groups)/[^/]+/s
 class Front:
     """Wraps the application for one of the two ways in."""
 
-    def __init__(self, app: ASGIApp, *, base: str, trusted: bool) -> None:
+    def __init__(self, app: ASGIApp, *, base: str, trusted: bool, apps: AppHosts | None = None) -> None:
         self._app = app
         self._base = base.rstrip("/")
         self._trusted = trusted
+        self._apps = apps
         csp = f"frame-ancestors 'none'; report-uri {base}hub/security/csp-report; default-src 'none'"
         self._api = (*_API, (b"content-security-policy", csp.encode()))
         self._tells = log.is_enabled_for(logging.DEBUG)
@@ -81,6 +85,9 @@ class Front:
         state["apphub.request_id"] = request_id = f"{_RUN}{next(_NUMBERS):06x}"
         self._believe(state, headers)
         path = self._path(scope)
+        if self._apps is not None and self._apps.holds(headers.get(b"host", b"").decode("latin-1")):
+            state[AT_APP] = True
+            path = path if path.startswith(_AT_APPS) else "/%00"
         # `method` and `path` as sent are kept for the log; what is routed has the base taken off.
         scope["path"], scope["raw_path"] = path, path.encode("latin-1")
         method: str = scope["method"]

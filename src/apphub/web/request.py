@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 #: request can hold it: it is not a character of addresses.
 NAMELESS = " "
 
+#: Marks a request that was sent to the host of an app.
+AT_APP = "apphub.at_app"
+
 
 class ZeroCharacter(Invalid):
     """A text holds U+0000, which no text of PostgreSQL can hold, nor any argument of a program."""
@@ -73,6 +76,11 @@ class HubRequest(Request[Any, Any, State]):
             address=self.client_address,
             request_id=self.request_id,
         )
+
+    @property
+    def at_app(self) -> bool:
+        """Whether this was sent to the host of an app, where no page of ours is shown."""
+        return AT_APP in self.scope
 
     @property
     def asked_origin(self) -> str:

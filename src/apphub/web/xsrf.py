@@ -14,7 +14,6 @@ from collections.abc import Collection
 from apphub.errors import Forbidden
 from apphub.kit.secrets import Keys, same
 
-COOKIE = "_xsrf"
 HEADER = "x-xsrftoken"
 
 

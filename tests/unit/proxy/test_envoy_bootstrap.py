@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from apphub.kit.addresses import Address
+from apphub.kit.apphosts import AppHosts
 from apphub.kit.secrets import Keys
 from apphub.passes.tokens import Signer
 from apphub.proxy.envoy.bootstrap import Edge, bootstrap, fingerprint, rendered
 from apphub.proxy.envoy.entrance import hub_path
 from apphub.proxy.envoy.meeting import Meeting
+from apphub.proxy.envoy.replies import OwnHosts
 
 RUN = Path("/run/apphub")
 EDGE = Edge(
@@ -23,6 +25,8 @@ EDGE = Edge(
     meeting=Meeting(RUN),
     keys=Signer(Keys(b"the key of a hub that tests have")).key_set_json(),
 )
+
+OWN = OwnHosts(AppHosts.beside("apps.example.org", "https://hub.example"), "https://hub.example/hub/")
 
 
 def _sockets(*bind: str) -> list[dict[str, Any]]:
@@ -61,12 +65,35 @@ def test_the_same_edge_is_rendered_to_the_same_bytes_and_another_one_to_others()
         dataclasses.replace(EDGE, base_url="/x/"),
         dataclasses.replace(EDGE, trusted_proxies=1),
         dataclasses.replace(EDGE, max_connections=9),
+        dataclasses.replace(EDGE, own=OWN),
         dataclasses.replace(EDGE, keys=Signer(Keys(b"the key of another, as long as that")).key_set_json()),
     ]
-    assert len({fingerprint(rendered(edge)) for edge in [EDGE, *others]}) == 5
+    assert len({fingerprint(rendered(edge)) for edge in [EDGE, *others]}) == 6
     assert json.loads(rendered(EDGE)) == bootstrap(EDGE)
 
 
 def test_a_relative_path_is_refused() -> None:
     with pytest.raises(ValueError, match="absolute"):
         dataclasses.replace(EDGE, run_dir=Path("run"))
+
+
+def test_hosts_of_apps_cost_nothing_where_there_are_none() -> None:
+    text = rendered(EDGE).decode()
+    for part in ("apps.example", "endsWith", "own-streams", "local function elsewhere"):
+        assert part not in text, part
+    assert text.count("%CEL(") == 1
+    assert rendered(dataclasses.replace(EDGE, own=OWN)).decode().count("%CEL(") == 2
+
+
+@pytest.mark.parametrize(
+    ("public", "name"), [("https://hub.example", "__Host-apphub-pass"), ("http://hub.example", "apphub-pass")]
+)
+def test_only_the_safest_name_of_a_pass_counts_at_an_own_host(public: str, name: str) -> None:
+    own = OwnHosts(AppHosts.beside("apps.example.org", public), f"{public}/hub/")
+    found = json.dumps(bootstrap(dataclasses.replace(EDGE, own=own)))
+    scripts = json.loads(found)["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0][
+        "typed_config"
+    ]["http_filters"][0]["typed_config"]
+    for script in ("own", "own-streams"):
+        assert f'name == "{name}"' in scripts["source_codes"][script]["inline_string"]
+    assert 'name == "apphub-pass"' in scripts["default_source_code"]["inline_string"]

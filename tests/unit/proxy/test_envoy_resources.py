@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apphub.kit.addresses import Address
-from apphub.proxy.base import Guard, Route
+from apphub.proxy.base import Guard, Route, by_scope
 from apphub.proxy.envoy.resources import hub_resource, resource
 
 
@@ -59,12 +59,16 @@ def _generic_route(
     return made
 
 
-def _with_streams(plain: route.Route) -> list[route.Route]:
-    """The routes of a guarded app: those for websockets and event streams come first."""
-    per_route = Any(
+def _script(name: str) -> Any:
+    return Any(
         type_url="type.googleapis.com/envoy.extensions.filters.http.lua.v3.LuaPerRoute",
-        value=bytes(lua.LuaPerRoute(name="streams")),
+        value=bytes(lua.LuaPerRoute(name=name)),
     )
+
+
+def _with_streams(plain: route.Route, script: str = "streams") -> list[route.Route]:
+    """The routes of a guarded app: those for websockets and event streams come first."""
+    per_route = _script(script)
     event_stream = matcher.StringMatcher(exact="text/event-stream")
     opens = (
         route.HeaderMatcher(name="upgrade", present_match=True),
@@ -151,28 +155,29 @@ def test_whatever_a_guard_says_makes_another_version(change: dict[str, object]) 
     assert version(GUARD) != version(dataclasses.replace(GUARD, **change))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("base", ["", "/apps"])
-def test_the_hub_scope_is_the_message_the_generic_classes_would_write(base: str) -> None:
+def _to_hub(on: str, codes: list[int], **more: object) -> route.RouteAction:
+    """The way to a hub: another one where the first does not take the request."""
     another_host = route.RetryPolicyRetryHostPredicate(
         name="another",
         typed_config=Any(
             type_url="type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
         ),
     )
+    retries = route.RetryPolicy(
+        retry_on=on,
+        num_retries=8,
+        retry_host_predicate=[another_host],
+        host_selection_retry_max_attempts=3,
+        retriable_status_codes=codes,
+        retry_back_off=route.RetryPolicyRetryBackOff(
+            base_interval=timedelta(milliseconds=100), max_interval=timedelta(seconds=1)
+        ),
+    )
+    return route.RouteAction(cluster="hub", timeout=timedelta(0), retry_policy=retries, **more)
 
-    def action(on: str, codes: list[int]) -> route.RouteAction:
-        retries = route.RetryPolicy(
-            retry_on=on,
-            num_retries=8,
-            retry_host_predicate=[another_host],
-            host_selection_retry_max_attempts=3,
-            retriable_status_codes=codes,
-            retry_back_off=route.RetryPolicyRetryBackOff(
-                base_interval=timedelta(milliseconds=100), max_interval=timedelta(seconds=1)
-            ),
-        )
-        return route.RouteAction(cluster="hub", timeout=timedelta(0), retry_policy=retries)
 
+@pytest.mark.parametrize("base", ["", "/apps"])
+def test_the_hub_scope_is_the_message_the_generic_classes_would_write(base: str) -> None:
     regex = matcher.RegexMatcher(regex="GET|HEAD|PUT|DELETE|OPTIONS")
     repeatable = route.HeaderMatcher(name=":method", string_match=matcher.StringMatcher(safe_regex=regex))
     private = [
@@ -188,7 +193,7 @@ def test_the_hub_scope_is_the_message_the_generic_classes_would_write(base: str)
         route.Route(
             name="route",
             match=route.RouteMatch(prefix="/", headers=headers),
-            route=action(*retried),
+            route=_to_hub(*retried),
             typed_per_filter_config=_UNGUARDED,
         )
         for headers, retried in (
@@ -216,3 +221,71 @@ def test_a_version_changes_with_the_content_and_only_with_it() -> None:
 
     assert version(1) == version(1)
     assert version(1) != version(2)
+
+
+ORIGIN = "https://lab-ada-7.apps.example.org:8443"
+ALONE = Route("/user/ada/lab/", LAB, GUARD, strip=True, stream_life=60, origin=ORIGIN)
+
+
+def test_an_own_host_is_the_apps_but_for_the_way_in() -> None:
+    host = ORIGIN.removeprefix("https://")
+    enter = route.Route(
+        name="route",
+        match=route.RouteMatch(path="/.apphub/enter"),
+        route=_to_hub(
+            "connect-failure,refused-stream,reset-before-request", [], prefix_rewrite="/base/hub/edge/enter"
+        ),
+        typed_per_filter_config=_UNGUARDED,
+    )
+    nothing = [
+        route.Route(
+            name="route",
+            match=match,
+            direct_response=route.DirectResponseAction(status=404),
+            typed_per_filter_config=_UNGUARDED,
+        )
+        for match in (route.RouteMatch(prefix="/.apphub/"), route.RouteMatch(path="/.apphub"))
+    ]
+    app = _generic_route("/", "127.0.0.1:20001", guard=TOLD, max_stream_duration=_life(60))
+    *streams, plain = _with_streams(app, "own-streams")
+    plain = dataclasses.replace(plain, typed_per_filter_config={"edge": _script("own")})
+    made = resource(f"at/{host}", (ALONE,), "/base/")
+    wanted = _generic(f"at/{host}", [".", host], [enter, *nothing, *streams, plain])
+    assert route.ScopedRouteConfiguration.parse(made.content) == wanted
+
+
+def test_the_path_of_an_app_on_an_own_host_leads_there() -> None:
+    leads = route.Route(
+        name="route",
+        match=route.RouteMatch(prefix="/base/user/ada/lab/"),
+        redirect=route.RedirectAction(
+            host_redirect="lab-ada-7.apps.example.org:8443",
+            scheme_redirect="https",
+            prefix_rewrite="/",
+            response_code=route.RedirectActionRedirectResponseCode.TEMPORARY_REDIRECT,
+        ),
+        typed_per_filter_config=_UNGUARDED,
+    )
+    made = resource("user/ada", (ALONE,), "/base/")
+    assert route.ScopedRouteConfiguration.parse(made.content) == _generic(
+        "user/ada", ["user", "ada"], [leads]
+    )
+
+
+def test_a_route_to_an_own_host_is_in_two_scopes() -> None:
+    other = Route("/user/ada/", OWN)
+    assert by_scope([other, ALONE]) == {
+        "user/ada": (ALONE, other),
+        "at/lab-ada-7.apps.example.org:8443": (ALONE,),
+    }
+
+
+def test_where_cookies_of_the_hub_come_along_they_are_kept_from_apps_that_ask_by_themselves() -> None:
+    wanted = _generic_route("/user/ada/", "[::1]:20002")
+    wanted.typed_per_filter_config = {"edge": _script("hide"), "ask": _OFF}
+    made = resource("user/ada", (Route("/user/ada/", OWN),), "/", hides=True)
+    assert route.ScopedRouteConfiguration.parse(made.content) == _generic(
+        "user/ada", ["user", "ada"], [wanted]
+    )
+    guarded = Route("/user/ada/", OWN, GUARD)
+    assert resource("user/ada", (guarded,), "/", hides=True) == resource("user/ada", (guarded,), "/")

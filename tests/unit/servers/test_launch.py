@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apphub.kit.addresses import Address
+from apphub.kit.apphosts import AppHosts
 from apphub.kit.names import fold, is_name
 from apphub.kit.urls import Urls
 from apphub.runtimes.base import LaunchFailed, LaunchSpec
@@ -213,3 +214,52 @@ def test_the_programs_of_an_environment_come_first() -> None:
     env = _spec(environment_path="/envs/lab").env
     assert env["PATH"] == "/envs/lab/bin:/usr/bin"
     assert env["VIRTUAL_ENV"] == "/envs/lab"
+
+
+APART = replace(
+    AROUND,
+    urls=Urls(
+        "/",
+        "http://127.0.0.1:8081",
+        "https://hub.example",
+        AppHosts.beside("apps.example.org", "https://hub.example"),
+    ),
+)
+
+
+def _alone(**profile: Any) -> Server:
+    """A server that was started for a host of its own."""
+    values = {"slug": "p", "groups": "everyone", "command": ["app", "{prefix}", "[{base}]"], **profile}
+    plan = Plan.of(Profile.model_validate(values), {}, app_hosts=True)
+    return replace(_server(), plan=plan)
+
+
+def test_an_app_on_a_host_of_its_own_is_at_its_root() -> None:
+    spec = launch_spec(_alone(), TOKEN, APART)
+    assert spec.command == ("app", "/", "[]")
+    env = spec.env
+    assert env["JUPYTERHUB_SERVICE_PREFIX"] == "/"
+    assert env["JUPYTERHUB_SERVICE_URL"] == "http://127.0.0.1:20007/"
+    assert env["JUPYTERHUB_PUBLIC_URL"] == "https://lab-ada-7.apps.example.org/"
+    assert env["JUPYTERHUB_OAUTH_CALLBACK_URL"] == "https://lab-ada-7.apps.example.org/oauth_callback"
+    assert env["JUPYTERHUB_HOST"] == "https://hub.example"
+    assert env["JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED"] == "1"
+
+
+@pytest.mark.parametrize(
+    "profile", [{"own_domain": False}, {"auth": "hub"}, {"kind": "jupyterhub-singleuser", "command": []}]
+)
+def test_other_apps_stay_below_the_hubs_path_where_cookies_of_a_whole_host_would_reach_their_neighbours(
+    profile: dict[str, Any],
+) -> None:
+    env = launch_spec(_alone(**profile), TOKEN, APART).env
+    assert env["JUPYTERHUB_SERVICE_PREFIX"] == "/user/ada/lab/"
+    assert env["JUPYTERHUB_PUBLIC_URL"] == "https://hub.example/user/ada/lab/"
+    assert env["JUPYTERHUB_HOST"] == ""
+    assert env["JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED"] == "0"
+
+
+def test_an_app_whose_host_was_taken_away_stays_at_its_root() -> None:
+    env = launch_spec(_alone(), TOKEN, AROUND).env
+    assert env["JUPYTERHUB_SERVICE_PREFIX"] == "/"
+    assert env["JUPYTERHUB_PUBLIC_URL"] == "https://hub.example/apps/user/ada/lab/"

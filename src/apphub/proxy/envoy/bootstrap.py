@@ -17,6 +17,7 @@ from apphub.kit.addresses import Address
 from apphub.proxy.envoy.clusters import KEEPALIVE, apps_cluster, hub_cluster, xds_cluster
 from apphub.proxy.envoy.entrance import connection_manager
 from apphub.proxy.envoy.meeting import XDS_CLUSTER, Meeting
+from apphub.proxy.envoy.replies import OwnHosts
 from apphub.proxy.envoy.typed import typed
 
 Json = dict[str, Any]
@@ -50,6 +51,8 @@ class Edge:
     meeting: Meeting
     #: Public keys that passes are checked with: a JSON Web Key Set (RFC 7517).
     keys: str
+    #: Hosts of apps that have their own, and where the hub is from there.
+    own: OwnHosts | None = None
     #: How this edge calls itself on the control stream.
     name: str = "edge"
     #: Public connections at once; each takes two file descriptors.
@@ -113,7 +116,12 @@ def _listener(edge: Edge, address: Address) -> Json:
             {
                 "name": "envoy.filters.network.http_connection_manager",
                 "typed_config": connection_manager(
-                    edge.base_url, edge.trusted_proxies, XDS_CLUSTER, edge.keys, edge.meeting.ended
+                    edge.base_url,
+                    edge.trusted_proxies,
+                    XDS_CLUSTER,
+                    edge.keys,
+                    edge.meeting.ended,
+                    edge.own,
                 ),
             }
         ]

@@ -59,12 +59,20 @@ class ControlPlane:
     """A `DataPlane` of every Envoy that connects to one unix socket."""
 
     def __init__(
-        self, socket: Path, base_url: str = "/", *, ended: EndedStreams, patience: float = PATIENCE
+        self,
+        socket: Path,
+        base_url: str = "/",
+        *,
+        ended: EndedStreams,
+        patience: float = PATIENCE,
+        hides: bool = False,
     ) -> None:
+        """With `hides` the hub's cookies are kept from apps that ask visitors by themselves."""
         self._socket = socket
         self._ended = ended
         self._base_url = base_url
         self._patience = patience
+        self._hides = hides
         self._table: dict[str, Resource] = {HUB_SCOPE: hub_resource(self._base_url)}
         self._sessions: set[Session] = set()
         self._waiters: set[_Waiter] = set()
@@ -134,7 +142,7 @@ class ControlPlane:
     def _change(self, changes: Mapping[str, Scope]) -> None:
         different = []
         for name, scope in changes.items():
-            new = resource(name, scope, self._base_url) if scope else None
+            new = resource(name, scope, self._base_url, hides=self._hides) if scope else None
             if new == self._table.get(name):
                 continue
             different.append(name)

@@ -12,9 +12,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+from apphub.kit.apphosts import AppHosts
 from apphub.proxy.envoy.guard import guard_filters
-from apphub.proxy.envoy.replies import BELOW_BASE, REFUSED_SCOPE, local_replies
-from apphub.proxy.envoy.resources import HUB_KEY, SCOPE_HEADER
+from apphub.proxy.envoy.replies import BELOW_BASE, REFUSED_SCOPE, OwnHosts, local_replies
+from apphub.proxy.envoy.resources import HOST_KEY, HUB_KEY, SCOPE_HEADER
 from apphub.proxy.envoy.typed import typed
 
 Json = dict[str, Any]
@@ -23,8 +24,16 @@ Json = dict[str, Any]
 IDLE = "3600s"
 
 
-def connection_manager(base_url: str, trusted_proxies: int, xds_cluster: str, keys: str, ended: Path) -> Json:
+def connection_manager(
+    base_url: str,
+    trusted_proxies: int,
+    xds_cluster: str,
+    keys: str,
+    ended: Path,
+    own: OwnHosts | None = None,
+) -> Json:
     """The HttpConnectionManager of every listener."""
+    apps = own.apps if own is not None else None
     return typed(
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix="edge",
@@ -55,21 +64,21 @@ def connection_manager(base_url: str, trusted_proxies: int, xds_cluster: str, ke
             "initial_stream_window_size": 262144,
             "initial_connection_window_size": 1048576,
         },
-        early_header_mutation_extensions=[_early(base_url, trusted_proxies)],
+        early_header_mutation_extensions=[_early(base_url, trusted_proxies, apps)],
         scoped_routes=_scoped_routes(base_url, xds_cluster),
-        local_reply_config={"mappers": local_replies(base_url)},
-        http_filters=_http_filters(base_url, keys, ended),
+        local_reply_config={"mappers": local_replies(base_url, own)},
+        http_filters=_http_filters(base_url, keys, ended, apps),
     )
 
 
-def _http_filters(base_url: str, keys: str, ended: Path) -> list[Json]:
+def _http_filters(base_url: str, keys: str, ended: Path, apps: AppHosts | None) -> list[Json]:
     filters = []
     if base_url != "/":
         filters.append(_path_below(base_url))
     router = typed("envoy.extensions.filters.http.router.v3.Router", suppress_envoy_headers=True)
     return [
         *filters,
-        *guard_filters(base_url, keys, ended),
+        *guard_filters(base_url, keys, ended, apps),
         {"name": "envoy.filters.http.router", "typed_config": router},
     ]
 
@@ -85,7 +94,7 @@ def _path_below(base_url: str) -> Json:
     return {"name": "envoy.filters.http.header_to_metadata", "typed_config": config}
 
 
-def _early(base_url: str, trusted_proxies: int) -> Json:
+def _early(base_url: str, trusted_proxies: int, apps: AppHosts | None) -> Json:
     """Before anything looks at them: drop headers that only the edge may say, then name the scope."""
     prefixes = ["x-hub", "x-apphub", "x-envoy", "remote"]
     if not trusted_proxies:
@@ -100,9 +109,7 @@ def _early(base_url: str, trusted_proxies: int) -> Json:
             {"remove": f"x-forwarded-{name}"} for name in ("user", "email", "groups", "preferred-username")
         ]
     mutations.append(_set("x-forwarded-host", "%REQ(:AUTHORITY)%", "ADD_IF_ABSENT"))
-    mutations.append(
-        _set(SCOPE_HEADER, f"%CEL({_scope_expression(base_url)})%", "OVERWRITE_IF_EXISTS_OR_ADD")
-    )
+    mutations.append(_set(SCOPE_HEADER, _scope_value(base_url, apps), "OVERWRITE_IF_EXISTS_OR_ADD"))
     config = typed(
         "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation", mutations=mutations
     )
@@ -123,11 +130,32 @@ def hub_path(base_url: str) -> str:
     return "/" + "./" * depth_of(base_url) + "/".join(HUB_KEY)
 
 
+def _scope_value(base_url: str, apps: AppHosts | None) -> str:
+    path = _scope_expression(base_url)
+    if apps is None:
+        return f"%CEL({path})%"
+    # Whatever its path says, a request for an app's host has a scope of that host alone. Expressions cannot
+    # put texts together, so there are two.
+    before = "/" + "./" * depth_of(base_url) + f"{HOST_KEY}/"
+    here = _below_domain(apps)
+    return f"%CEL({here} && !{_SEVERAL} ? '{before}' : ({path}))%%CEL({here} && !{_SEVERAL} ? request.host : '')%"
+
+
+def _below_domain(apps: AppHosts) -> str:
+    """Browsers write hosts in lower case; the hub itself refuses what is written otherwise (see `web/front`)."""
+    domain = f".{apps.domain}"
+    ends = " || ".join(f"request.host.endsWith('{domain}{dot}')" for dot in ("", "."))
+    ports = " || ".join(f"request.host.contains('{domain}{dot}:')" for dot in ("", "."))
+    return f"({ends} || {ports})"
+
+
 def _scope_expression(base_url: str) -> str:
     apps = " || ".join(f"request.url_path.startsWith('{base_url}{kind}/')" for kind in ("user", "services"))
-    # Two Host headers arrive as one with a comma; such a request gets a scope that never exists.
-    return f"request.host.contains(',') ? '{REFUSED_SCOPE}' : ({apps} ? request.url_path : '{hub_path(base_url)}')"
+    return f"{_SEVERAL} ? '{REFUSED_SCOPE}' : ({apps} ? request.url_path : '{hub_path(base_url)}')"
 
+
+#: Two Host headers arrive as one with a comma; such a request gets a scope that never exists.
+_SEVERAL = "request.host.contains(',')"
 
 #: Envoy's own pauses grow to half a minute: a hub that was away for long would wait so long for its edge.
 _RECONNECT = {"retry_back_off": {"base_interval": "0.1s", "max_interval": "1s"}}

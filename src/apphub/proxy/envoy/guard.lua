@@ -1,5 +1,5 @@
 -- Runs for every request to a guarded app, before the hub is asked; after passes.lua. See guard.py.
-local OURS = { ["@COOKIE@"] = true, ["jupyterhub-session-id"] = true, ["jupyterhub-hub-login"] = true }
+local OURS = { @OURS@ }
 -- Passes that are looked at: a server below another one's path is sent two.
 local MOST = 5
 
@@ -99,7 +99,7 @@ local function guard(handle)
   local jar = jar_of(handle, all)
   local now = os.time()
   local pass = counting(rule, jar.passes, now)
-  if not pass then return rule.id end
+  if not pass or (elsewhere and elsewhere(headers)) then return rule.id end
   tell_app(headers, rule, pass, jar.kept)
   used(handle, rule.id, now)
   handle:streamInfo():dynamicMetadata():set("apphub.guard", "verdict", "ok")

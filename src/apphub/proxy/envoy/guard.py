@@ -17,19 +17,28 @@ router, which sends them to the hub.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from joserfc.jwk import ECKey, KeySet
 
+from apphub.kit import cookies
+from apphub.kit.apphosts import AppHosts
 from apphub.proxy.base import USE_TOLD_EVERY
-from apphub.proxy.envoy.resources import CHECK_PATH, HUB_CLUSTER, STREAMS, USED_PATH
+from apphub.proxy.envoy.resources import (
+    CHECK_PATH,
+    HIDE,
+    HUB_CLUSTER,
+    OWN,
+    OWN_STREAMS,
+    STREAMS,
+    USED_PATH,
+)
 from apphub.proxy.envoy.typed import typed
 
 Json = dict[str, Any]
 
-#: The cookie that holds a pass; its path is the app's.
-COOKIE = "apphub-pass"
 #: Who makes passes.
 ISSUER = "apphub"
 #: The signed identity that apps receive.
@@ -45,14 +54,15 @@ SESSION_HEADER = "x-hub-session"
 _HERE = Path(__file__).parent
 
 
-def guard_filters(base_url: str, keys: str, ended: Path) -> list[Json]:
+def guard_filters(base_url: str, keys: str, ended: Path, apps: AppHosts | None = None) -> list[Json]:
     """The two filters.
 
     `keys` is the JSON Web Key Set that passes are checked with; `ended` the file that names
-    visitors whose open streams must end (see `streams.lua`).
+    visitors whose open streams must end (see `streams.lua`); `apps` are the hosts of those apps
+    that have their own.
     """
     return [
-        {"name": "edge", "typed_config": _edge(base_url, keys, ended)},
+        {"name": "edge", "typed_config": _edge(base_url, keys, ended, apps)},
         {"name": "ask", "typed_config": _ask(base_url)},
     ]
 
@@ -63,12 +73,18 @@ def _in_hex(keys: str) -> str:
     return ", ".join(f'"{key.as_der(private=False).hex()}"' for key in keys_of_set if isinstance(key, ECKey))
 
 
-def _edge(base_url: str, keys: str, ended: Path) -> Json:
+def _names(names: Iterable[str]) -> str:
+    """A set of names as the scripts have it."""
+    return ", ".join(f'["{name}"] = true' for name in sorted(names))
+
+
+def _edge(base_url: str, keys: str, ended: Path, apps: AppHosts | None) -> Json:
     names = {
         "KEYS": _in_hex(keys),
         "ISSUER": ISSUER,
         "REMEMBERED": str(REMEMBERED),
-        "COOKIE": COOKIE,
+        "OURS": _names(cookies.OURS),
+        "HIDDEN": _names(cookies.HIDDEN),
         "IDENTITY": IDENTITY_HEADER,
         "HUB": HUB_CLUSTER,
         "USED": f"{base_url}hub/{USED_PATH}",
@@ -77,16 +93,24 @@ def _edge(base_url: str, keys: str, ended: Path) -> Json:
         "ENDED": str(ended),
     }
 
-    def script(*files: str) -> Json:
+    def script(*files: str, cookie: str = cookies.PASS) -> Json:
         text = "\n".join((_HERE / file).read_text() for file in files)
-        for name, value in names.items():
+        for name, value in {**names, "COOKIE": cookie}.items():
             text = text.replace(f"@{name}@", value)
         return {"inline_string": text}
 
+    guard = ("passes.lua", "guard.lua")
+    others = {STREAMS: script(*guard, "streams.lua")}
+    if apps is not None:
+        # The one name that counts: a plain one may have been set by a neighbouring host.
+        cookie = f"{apps.cookie_prefix}{cookies.PASS}"
+        others[OWN] = script("own.lua", *guard, cookie=cookie)
+        others[OWN_STREAMS] = script("own.lua", *guard, "streams.lua", cookie=cookie)
+        others[HIDE] = script("hide.lua")
     return typed(
         "envoy.extensions.filters.http.lua.v3.Lua",
-        default_source_code=script("passes.lua", "guard.lua"),
-        source_codes={STREAMS: script("passes.lua", "guard.lua", "streams.lua")},
+        default_source_code=script(*guard),
+        source_codes=others,
     )
 
 

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
+from apphub.kit.apphosts import AppHosts
 from apphub.proxy.envoy.resources import ASLEEP, SCOPE_HEADER
 
 Json = dict[str, Any]
@@ -43,9 +45,18 @@ a{color:#8bf}}</style>
 _RELOAD = '<meta http-equiv="refresh" content="2">\n'
 
 
-def local_replies(base_url: str) -> list[Json]:
+@dataclass(frozen=True, slots=True)
+class OwnHosts:
+    """Hosts of apps that have their own, and where people find the hub: https://hub.example/hub/."""
+
+    apps: AppHosts
+    hub: str
+
+
+def local_replies(base_url: str, own: OwnHosts | None = None) -> list[Json]:
     """The mappers, first match first."""
-    return [*_refused(base_url), *_no_route(base_url), *_hub_away(base_url), *_app_away(base_url)]
+    at_hosts = _at_own_host(own) if own is not None else ()
+    return [*_refused(base_url), *at_hosts, *_no_route(base_url), *_hub_away(base_url), *_app_away(base_url)]
 
 
 def _refused(base_url: str) -> Iterator[Json]:
@@ -60,6 +71,18 @@ def _refused(base_url: str) -> Iterator[Json]:
     page = _PAGE % ("", "No such address", "No such address", message)
     yield _reply(_all(unreadable, _wants_html()), 400, body=_html(page))
     yield _reply(unreadable, 400, body=_text(message.replace("%", "%%") + "\n"))
+
+
+def _at_own_host(own: OwnHosts) -> Iterator[Json]:
+    """What the paths of an app's own host are is the app's business, so these come before all that look at paths."""
+    domain = f"(?i).*\\.{re.escape(own.apps.domain)}\\.?(?::[0-9]*)?"
+    here = _header(":authority", safe_regex={"regex": domain})
+    missing = _all(here, _flags(["NR"]))
+    shown = _all(missing, _header(":method", exact="GET"), _wants_html())
+    yield _reply(shown, 302, ("location", f"{own.hub}at/%REQ(:AUTHORITY)%%REQ(:PATH)%"), NO_STORE)
+    nothing = "No app runs at this address."
+    yield _reply(missing, 424, NO_STORE, body={"json_format": {"status": 424, "message": nothing}})
+    yield from _away(_all(here, _flags(AWAY)), f"{own.hub}home")
 
 
 def _no_route(base_url: str) -> Iterator[Json]:
@@ -91,9 +114,12 @@ def _hub_away(base_url: str) -> Iterator[Json]:
 
 
 def _app_away(base_url: str) -> Iterator[Json]:
-    away = _all(_flags(AWAY), _path(_app(base_url) + ".*"))
+    yield from _away(_all(_flags(AWAY), _path(_app(base_url) + ".*")), f"{base_url}hub/home")
+
+
+def _away(away: Json, home: str) -> Iterator[Json]:
     message = "The app does not answer. It may have ended, or it is still starting."
-    link = f'Reload this page in a moment, or <a href="{base_url}hub/home">see your apps</a>.'
+    link = f'Reload this page in a moment, or <a href="{home}">see your apps</a>.'
     again = ("retry-after", "1")
     page = _PAGE % ("", "No answer", "No answer", f"{message} {link}")
     yield _reply(_all(away, _wants_html()), 503, again, NO_STORE, body=_html(page))

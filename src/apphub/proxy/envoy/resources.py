@@ -13,8 +13,9 @@ pass must say (see `guard`).
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
-from apphub.proxy.base import Guard, Route, Scope
+from apphub.proxy.base import AT_HOST, Guard, Route, Scope
 from apphub.proxy.envoy.wire import Resource, block, count, high_block, text, varint
 
 HUB_CLUSTER = "hub"
@@ -28,6 +29,12 @@ SCOPE_HEADER = "x-hub-scope"
 HUB_SCOPE = "hub"
 HUB_KEY = (".", "-")
 
+#: The first part of the scope of apps' own hosts; the second is the host.
+HOST_KEY = "."
+#: Where the hub lets a visitor in at an app's own host, and what that is for the hub.
+ENTER_PATH = ".apphub/enter"
+ENTER = "edge/enter"
+
 #: Below these paths the hub answers the edge's own questions and hears that an app is used; nobody else
 #: is let there.
 CHECK_PATH = "edge/check"
@@ -38,32 +45,39 @@ ASLEEP = 424
 
 #: What the filter `edge` is to do more for requests that may become streams.
 STREAMS = "streams"
+#: What it does for apps on hosts of their own, and for requests there that may become streams.
+OWN = "own"
+OWN_STREAMS = "own-streams"
+#: What it does for apps that ask by themselves where the hub's cookies are sent to its whole host.
+HIDE = "hide"
 
 #: The filters that guard, by the names they have in `entrance`.
 GUARDS = ("edge", "ask")
 
 #: ScopedRouteConfiguration: 1 name, 3 key {1 fragment {1 string}}, 5 routes (RouteConfiguration);
 #: RouteConfiguration: 1 name, 2 hosts {1 name, 2 domains, 3 routes};
-#: Route: 1 match {1 prefix, 14 prefix of whole segments, 6 headers {1 name, 7 present, 13 string match {1 exact,
+#: Route: 1 match {1 prefix, 2 path, 14 prefix of whole segments, 6 headers {1 name, 7 present, 13 string match {1 exact,
 #: 5 regex {2 text}}}}, 2 action {1 cluster, 5 prefix rewrite, 8 timeout, 9 retries, 36 stream limit
 #: {1 duration {1 seconds}}}, 4 metadata {1 by filter {1 name, 2 struct {1 field {1 name, 2 value {3 string}}}}},
-#: 7 direct response {1 status}, 9 headers to add, 13 configuration by filter {1 name, 2 any}, 14 name;
+#: 3 redirect {1 host, 3 status, 5 prefix rewrite, 7 scheme}, 7 direct response {1 status}, 9 headers to add, 13 configuration by filter {1 name, 2 any}, 14 name;
 #: RetryPolicy: 1 on, 2 how often {1 number}, 5 hosts {1 name, 3 any}, 6 tries to choose one, 7 statuses,
 #: 8 pauses {1 first, 2 longest}, each {1 seconds, 2 nanoseconds}.
 _FOREVER = block(8, b"")
 _DISABLED = block(
     2, text(1, "type.googleapis.com/envoy.config.route.v3.FilterConfig") + block(2, count(3, 1))
 )
-_UNGUARDED = b"".join(block(13, text(1, name) + _DISABLED) for name in GUARDS)
-_STREAMS = block(
-    13,
-    text(1, "edge")
-    + block(
-        2,
-        text(1, "type.googleapis.com/envoy.extensions.filters.http.lua.v3.LuaPerRoute")
-        + block(2, text(2, STREAMS)),
-    ),
-)
+_OFF = {name: block(13, text(1, name) + _DISABLED) for name in GUARDS}
+_UNGUARDED = b"".join(_OFF.values())
+
+
+def _script(name: str) -> bytes:
+    """Lets a route's requests be looked at by one of the other scripts of the filter `edge`."""
+    kind = text(1, "type.googleapis.com/envoy.extensions.filters.http.lua.v3.LuaPerRoute")
+    return block(13, text(1, "edge") + block(2, kind + block(2, text(2, name))))
+
+
+_STREAMS, _OWN, _OWN_STREAMS = _script(STREAMS), _script(OWN), _script(OWN_STREAMS)
+_HIDDEN = _script(HIDE) + _OFF["ask"]
 #: How requests look that may become streams: websockets, and what `EventSource` sends.
 _OPENS_STREAM = (
     block(6, text(1, "upgrade") + count(7, 1)),
@@ -72,12 +86,20 @@ _OPENS_STREAM = (
 _NAMED = text(14, "route")
 _DST = text(1, DST_HEADER)
 _OVERWRITE = count(3, 2)
+#: Of RedirectAction.RedirectResponseCode.
+_TEMPORARY_REDIRECT = 3
 
 
-def resource(name: str, scope: Scope, base_url: str) -> Resource:
-    """The resource of one app scope, its routes in the given order (first match wins)."""
+def resource(name: str, scope: Scope, base_url: str, *, hides: bool = False) -> Resource:
+    """The resource of one app scope, its routes in the given order (first match wins).
+
+    `hides` keeps the hub's cookies from apps that ask visitors by themselves.
+    """
     base = base_url.rstrip("/")
-    return _resource(name, tuple(name.split("/")), b"".join(_app_route(base, route) for route in scope))
+    kind, _, rest = name.partition("/")
+    if kind == AT_HOST:
+        return _resource(name, (HOST_KEY, rest), _host_routes(base, *scope))
+    return _resource(name, (kind, rest), b"".join(_app_route(base, route, hides) for route in scope))
 
 
 #: Only requests of which nothing was sent are tried again, so repeating one is safe for any method.
@@ -121,10 +143,33 @@ def hub_resource(base_url: str) -> Resource:
     return _resource(HUB_SCOPE, HUB_KEY, b"".join(block(3, route) for route in (*private, *to_hub)))
 
 
-def _app_route(base: str, route: Route) -> bytes:
+def _host_routes(base: str, route: Route) -> bytes:
+    """Of an app's own host: all is the app's, but for the one path where the hub lets visitors in."""
+    reserved = f"/{ENTER_PATH.partition('/')[0]}"
+    to_hub = text(1, HUB_CLUSTER) + _FOREVER + text(5, f"{base}/hub/{ENTER}") + block(9, _retries(_UNSENT))
+    enter = block(1, text(2, f"/{ENTER_PATH}")) + block(2, to_hub) + _UNGUARDED + _NAMED
+    nothing = b"".join(
+        block(3, block(1, text(at, path)) + block(7, count(1, 404)) + _UNGUARDED + _NAMED)
+        for at, path in ((1, f"{reserved}/"), (2, reserved))
+    )
+    app = replace(route, prefix="/", strip=False)
+    return block(3, enter) + nothing + _to_app("", app, _OWN, _OWN_STREAMS)
+
+
+def _app_route(base: str, route: Route, hides: bool) -> bytes:
     if route.target is None:
         match = block(1, text(14, base + route.prefix.rstrip("/")))
         return block(3, match + block(7, count(1, ASLEEP)) + _UNGUARDED + _NAMED)
+    if not route.host:
+        return _to_app(base, route, b"", _STREAMS, _HIDDEN if hides else _UNGUARDED)
+    # 307 keeps the method.
+    scheme = route.origin.partition("://")[0]
+    there = text(1, route.host) + count(3, _TEMPORARY_REDIRECT) + text(5, "/") + text(7, scheme)
+    return block(3, block(1, text(1, base + route.prefix)) + block(3, there) + _UNGUARDED + _NAMED)
+
+
+def _to_app(base: str, route: Route, plain: bytes, streams: bytes, unguarded: bytes = _UNGUARDED) -> bytes:
+    """Routes to an app; `plain` and `streams` say which scripts look at its requests."""
     action = text(1, APPS_CLUSTER) + _FOREVER
     if route.strip:
         action += text(5, "/")
@@ -134,10 +179,10 @@ def _app_route(base: str, route: Route) -> bytes:
     prefix = text(1, base + route.prefix)
     rest = block(2, action) + block(9, header + _OVERWRITE) + _NAMED
     if route.guard is None:
-        return block(3, block(1, prefix) + rest + _UNGUARDED)
+        return block(3, block(1, prefix) + rest + unguarded)
     rest += _metadata(route.guard)
-    streams = (block(3, block(1, prefix + opens) + rest + _STREAMS) for opens in _OPENS_STREAM)
-    return b"".join(streams) + block(3, block(1, prefix) + rest)
+    opening = (block(3, block(1, prefix + opens) + rest + streams) for opens in _OPENS_STREAM)
+    return b"".join(opening) + block(3, block(1, prefix) + rest + plain)
 
 
 def _metadata(guard: Guard) -> bytes:
