@@ -289,6 +289,9 @@ def test_the_command_line_applies_lists_shows_and_validates(hub: RunningHub) -> 
     file.write_text(yaml.safe_dump({"profiles": [{"slug": "by-hand", "groups": "everyone", **HELLO}]}))
     assert command(hub, "apply", str(file)).stdout == "by-hand: created, version 1\n"
     assert command(hub, "apply", str(file)).stdout == "by-hand: unchanged, version 1\n"
+    single = hub.folder / "one.yaml"
+    single.write_text(yaml.safe_dump({"slug": "by-hand", "groups": "everyone", **HELLO}))
+    assert command(hub, "apply", str(single)).stdout == "by-hand: unchanged, version 1\n"
     assert "by-hand" in command(hub, "list", token=hub.token_for("bob")).stdout
     assert '"version": 1' in command(hub, "show", "by-hand").stdout
     fine = command(hub, "validate", "by-hand", "--option", "size=big", token=hub.token_for("bob"))

@@ -65,7 +65,8 @@ def show(slug: Slug, url: Url = _LOCAL) -> None:
 @profiles.command("apply")
 def apply(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="YAML with `profiles:`, as in the settings.")
+        list[Path],
+        typer.Argument(metavar="FILE...", help="YAML with `profiles:` as in the settings, or one profile."),
     ],
     url: Url = _LOCAL,
 ) -> None:
@@ -157,9 +158,9 @@ def _read(file: Path) -> list[tuple[str, dict[str, Any]]]:
     from apphub.settings.document import read_document
 
     values = read_document(file).values
-    listed = values.get("profiles")
+    listed = [values] if "slug" in values else values.get("profiles")
     if not isinstance(listed, list):
-        raise Invalid(f"{file}: has no list `profiles`")
+        raise Invalid(f"{file}: has no list `profiles`, and is no profile itself: it has no `slug`")
     if any(isinstance(one, Mapping) and "definition" in one for one in listed):
         offered = convert_file(file, {}, {})
         for note in offered.notes:
