@@ -98,6 +98,7 @@ def signed_out(request: HubRequest, response: Response[bytes]) -> Response[bytes
     ended = [_cookie(request, name, "") for name in (cookies.LOGIN, cookies.XSRF)]
     for cookie in (*ended, _session_cookie(request, "")):
         cookie.expires = cookie.max_age = 0
+        cookie.httponly = False  # as JupyterHub deletes them: there is nothing in them to keep
         response.cookies.append(cookie)
     return response
 
