@@ -10,7 +10,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -19,8 +19,9 @@ import structlog
 
 from apphub.access.actions import Access
 from apphub.access.actor import EVERYTHING
-from apphub.db import Database, open_database
+from apphub.db import Database, DatabaseAway, InTheWay, open_database
 from apphub.declared import declare
+from apphub.declared.newest import changed_at
 from apphub.declared.reload import Reader, Reload
 from apphub.importer import collect
 from apphub.kit import metrics
@@ -41,6 +42,7 @@ from apphub.reconcile.services import ServiceKeeper
 from apphub.reconcile.steps import Steps
 from apphub.reconcile.usage import Usage
 from apphub.reconcile.visitors import VisitorReview
+from apphub.replicas import Replicas
 from apphub.runtimes.base import Runtime
 from apphub.runtimes.process.driver import ProcessRuntime
 from apphub.servers.actions import Servers
@@ -55,6 +57,8 @@ log = structlog.get_logger(__name__)
 
 #: How often what has ended (tokens, sessions, codes) is deleted.
 SWEEP = timedelta(minutes=10)
+#: Seconds until a loop tries again that the database has let down.
+AGAIN = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +127,19 @@ async def open_hub(
         db = await open_database(settings.database, data_dir)
         stack.push_async_callback(db.close)
         offered = collect(settings)
-        await declare(db, settings, admins_of(settings), keys, offered.profiles)
+        files = (*settings.profile_files, *((file,) if file is not None else ()))
+        await declare(db, settings, admins_of(settings), keys, offered.profiles, changed_at(files))
         login = Login(db, settings.login)
         stack.callback(login.close)
         hub_id = keys.derive("hub-id")[:12]
         runtime = ProcessRuntime(data_dir, hub_id, settings.processes.log_size, place_of(db))
         stack.push_async_callback(runtime.close)
         urls = Urls(settings.base_url, api_origin, settings.public_url, settings.apps)
-        publisher = Publisher(db, plane, settings.edge.stream_life, urls.apps)
+        replicas = Replicas(db, place_of(db))
+        plane.on_edges(replicas.has_edges)
+        publisher = Publisher(db, plane, settings.edge.stream_life, urls.apps, replicas)
         around = _surroundings(settings, urls)
-        reconciler = _reconciler(settings, db, runtime, publisher, keys, around)
+        reconciler = _reconciler(settings, db, runtime, replicas, keys, around)
         keeper, service_runtime = await _service_keeper(settings, db, hub_id, keys, urls)
         stack.push_async_callback(service_runtime.close)
         profiles = Profiles(db)
@@ -141,7 +148,7 @@ async def open_hub(
         people = People(db)
         access = Access(db, maximum_life=settings.tokens.maximum_life)
         passes = Passes(db, access, Signer(keys), settings.edge.pass_life, settings.edge.stream_life)
-        visitors = VisitorReview(db, passes, publisher, plane)
+        visitors = VisitorReview(db, passes, plane)
         usage = Usage(db)
         hub = Hub(
             settings=settings,
@@ -169,6 +176,7 @@ async def open_hub(
         )
         await publisher.start()
         stack.push_async_callback(plane.close)
+        stack.push_async_callback(_leave, replicas)
         async with asyncio.TaskGroup() as group:
             loops = [
                 group.create_task(_forever(loop, name), name=name)
@@ -178,12 +186,14 @@ async def open_hub(
                     ("reconciler", reconciler.run),
                     ("services", keeper.run),
                     ("visitors", visitors.run),
+                    ("ended streams", visitors.tell_ended),
+                    ("replicas", replicas.run),
                     ("profiles", profiles.run),
                     ("launch rights", LaunchRights(db, profiles, settings.on_group_loss).run),
                     ("reload", reload.run),
                     ("usage", usage.run),
                     ("turns", metrics.watch_loop),
-                    ("sweep", lambda: _sweep(access, passes)),
+                    ("sweep", lambda: _sweep(replicas, access, passes)),
                 )
             ]
             yield hub
@@ -192,21 +202,42 @@ async def open_hub(
 
 
 async def _forever(loop: Callable[[], Awaitable[None]], name: str) -> None:
-    """A loop that must not end; one that does takes the hub with it, loudly."""
-    try:
-        await loop()
-    except asyncio.CancelledError:
-        raise
-    except BaseException:
-        log.exception("loop.died", loop=name)
-        raise
-    raise RuntimeError(f"the {name} has ended")
+    """A loop that must not end; one that does takes the hub with it, loudly.
 
-
-async def _sweep(access: Access, passes: Passes) -> None:
+    While the database is away all loops wait, and begin anew when it is back.
+    """
     while True:
-        await access.forget_expired()
-        await passes.forget_expired()
+        try:
+            await loop()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            if not _passes(error):
+                log.exception("loop.died", loop=name)
+                raise
+            log.warning("loop.waits", loop=name)
+            await asyncio.sleep(AGAIN)
+        else:
+            raise RuntimeError(f"the {name} has ended")
+
+
+def _passes(error: BaseException) -> bool:
+    """Whether it is of the database, and over in a moment."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_passes, error.exceptions))
+    return isinstance(error, DatabaseAway | InTheWay)
+
+
+async def _leave(replicas: Replicas) -> None:
+    with suppress(DatabaseAway):  # then the others find out
+        await replicas.leave()
+
+
+async def _sweep(replicas: Replicas, access: Access, passes: Passes) -> None:
+    while True:
+        if await replicas.turn("sweep", SWEEP):
+            await access.forget_expired()
+            await passes.forget_expired()
         await asyncio.sleep(SWEEP.total_seconds())
 
 
@@ -229,7 +260,8 @@ async def _service_keeper(
         for service in settings.services
         if service.command
     ]
-    return ServiceKeeper(runtime, specs, settings.timeouts.stop.total_seconds()), runtime
+    lock = settings.data_dir / "services.lock"
+    return ServiceKeeper(runtime, specs, settings.timeouts.stop.total_seconds(), lock), runtime
 
 
 def _surroundings(settings: Settings, urls: Urls) -> Surroundings:
@@ -246,14 +278,13 @@ def _reconciler(
     settings: Settings,
     db: Database,
     runtime: Runtime,
-    publisher: Publisher,
+    replicas: Replicas,
     keys: Keys,
     around: Surroundings,
 ) -> Reconciler:
     steps = Steps(
         db=db,
         runtime=runtime,
-        publisher=publisher,
         ports=Ports(*settings.processes.ports),
         keys=keys,
         around=around,
@@ -264,4 +295,4 @@ def _reconciler(
         start_timeout=settings.timeouts.start,
         poll=settings.timeouts.poll,
     )
-    return Reconciler(db, steps, pace)
+    return Reconciler(db, steps, pace, replicas)

@@ -36,11 +36,9 @@ from apphub.kit.files import settle
 from apphub.kit.log import set_up
 from apphub.kit.secrets import Keys
 from apphub.kit.urls import Urls
-from apphub.passes.actions import stream_memory
 from apphub.passes.tokens import Signer
 from apphub.proxy.envoy.bootstrap import Edge, TlsFiles
 from apphub.proxy.envoy.control import ControlPlane
-from apphub.proxy.envoy.ended import EndedStreams
 from apphub.proxy.envoy.meeting import NOTICED, Meeting
 from apphub.proxy.envoy.process import EnvoyProcess
 from apphub.proxy.envoy.replies import OwnHosts
@@ -143,9 +141,8 @@ async def _hub(
     begun = time.perf_counter()
     meeting, number = places.meeting, places.hub
     address = _api_address(settings, shared=others(settings.data_dir, "hub", number))
-    ended = EndedStreams(meeting.ended, stream_memory(settings.edge.stream_life))
     hides = bool(Urls(settings.base_url, "", settings.public_url, settings.apps).cookie_prefix)
-    plane = ControlPlane(meeting.control(number), settings.base_url, ended=ended, hides=hides)
+    plane = ControlPlane(meeting.control(number), settings.base_url, ended=meeting.ended, hides=hides)
     async with open_hub(settings, f"http://{address}", plane, stop, reader, file) as hub:
         app = build_app(hub)
         async with (

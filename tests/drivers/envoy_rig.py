@@ -22,7 +22,6 @@ from apphub.passes.tokens import Signer
 from apphub.proxy.base import Route, Scope, by_scope
 from apphub.proxy.envoy.bootstrap import Edge, TlsFiles
 from apphub.proxy.envoy.control import ControlPlane
-from apphub.proxy.envoy.ended import EndedStreams
 from apphub.proxy.envoy.meeting import Meeting
 from apphub.proxy.envoy.process import EnvoyProcess
 
@@ -225,9 +224,7 @@ def an_edge(
 
 def a_control(socket: Path, base_url: str = "/", *, patience: float = 2.0) -> ControlPlane:
     """A control plane whose list of ended streams is where `an_edge` looks for it."""
-    return ControlPlane(
-        socket, base_url, ended=EndedStreams(socket.with_name("ended"), 3600), patience=patience
-    )
+    return ControlPlane(socket, base_url, ended=socket.with_name("ended"), patience=patience)
 
 
 @contextlib.asynccontextmanager

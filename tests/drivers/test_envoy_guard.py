@@ -13,7 +13,7 @@ from envoy_rig import CLOSED, SIGNER, Backend, Rig, WebSocket, running
 
 from apphub.passes.tokens import Claims
 from apphub.proxy.base import Guard, Route, Visitor
-from apphub.proxy.envoy.ended import EndedStreams
+from apphub.proxy.envoy.ended import write_ended
 
 GUARD = Guard("server-7", user_header="x-forwarded-user", groups_header="x-forwarded-groups")
 
@@ -235,13 +235,9 @@ async def _heard(rig: Rig, number: int) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_the_list_of_ended_streams_outlives_the_hub_and_can_be_taken_back(rig: Rig) -> None:
-    ended = EndedStreams(rig.edge.meeting.ended, 3600)
-    ended.add([Visitor("server-7", "s1"), Visitor("server-7", "s2")])
-    again = EndedStreams(rig.edge.meeting.ended, 3600)
-    again.discard(Visitor("server-7", "s1"))
-    assert rig.edge.meeting.ended.read_text() == "server-7 s2\n"
-    assert rig.edge.meeting.ended.stat().st_mode & 0o777 == 0o600
-    forgetful = EndedStreams(rig.edge.meeting.ended, -1)
-    forgetful.add([])
-    assert rig.edge.meeting.ended.read_text() == ""
+async def test_the_list_of_ended_streams_is_what_was_said_last_and_for_the_owner_only(rig: Rig) -> None:
+    file = rig.edge.meeting.ended
+    write_ended(file, [Visitor("server-7", "s1"), Visitor("server-7", "s2")])
+    write_ended(file, [Visitor("server-7", "s2")])
+    assert file.read_text() == "server-7 s2\n"
+    assert file.stat().st_mode & 0o777 == 0o600

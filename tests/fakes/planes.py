@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from apphub.proxy.base import Scope, Visitor
 
@@ -24,17 +24,20 @@ class MemoryPlane:
     async def publish(self, changes: Mapping[str, Scope]) -> bool:
         if not self.edges:
             return False
+        self.note(changes)
+        return self.takes
+
+    def note(self, changes: Mapping[str, Scope]) -> None:
         for name, scope in changes.items():
             self.table.pop(name, None)
             if scope:
                 self.table[name] = scope
-        return self.takes
+
+    def on_edges(self, callback: Callable[[int], None]) -> None:
+        callback(len(self.edges))
 
     def end_streams(self, visitors: Iterable[Visitor]) -> None:
-        self.ended.update(visitors)
-
-    def allow_streams(self, visitor: Visitor) -> None:
-        self.ended.discard(visitor)
+        self.ended = set(visitors)
 
     async def close(self) -> None:
         return None

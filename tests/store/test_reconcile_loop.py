@@ -95,7 +95,6 @@ class World:
         steps = _Steps(
             db=db,
             runtime=self.runtime,
-            publisher=publisher,
             ports=Ports(20000, 20999),
             keys=KEYS,
             around=around,

@@ -149,7 +149,7 @@ async def test_the_end_of_an_object_is_news_only_for_the_attempt_it_was(
 async def test_a_hub_alone_takes_back_what_a_dead_one_held(db: Database, asked: list[Server]) -> None:
     await _admit(db, asked[0], 20000)
     await _do(db, store.lease, [asked[0].id], "dead", clock.now() + MINUTE)
-    await _do(db, store.break_leases)
+    await _do(db, store.break_leases, None)
     assert await _do(db, store.list_due, HERE, clock.now(), 9) == [asked[0].id]
 
 
@@ -173,15 +173,28 @@ async def test_routed_says_which_attempt_every_edge_leads_to_and_only_of_what_is
     db: Database, asked: list[Server]
 ) -> None:
     server = asked[0]
-    assert await _do(db, store.update_routed, ["ada"], [(server.id, 1)]) == []  # not ready
+    assert await _do(db, store.update_routed, ["ada"], {server.id: 1}) == []  # not ready
     async with db.write() as tx:
         values = {"phase": Phase.READY, "phase_attempt": 1, "ip": "127.0.0.1", "port": 20000}
         await tx.execute(sa.update(t.servers).where(t.servers.c.id == server.id).values(**values))
-    assert await _do(db, store.update_routed, ["ada"], [(server.id, 2)]) == []  # another attempt
-    assert await _do(db, store.update_routed, ["ada"], [(server.id, 1)]) == [server.id]
-    assert await _do(db, store.update_routed, ["ada"], [(server.id, 1)]) == []  # known already
-    assert await _do(db, store.update_routed, ["bob"], []) == []  # others are left alone
-    assert await _do(db, store.update_routed, ["ada"], []) == [server.id]
+    assert await _do(db, store.update_routed, ["ada"], {server.id: 2}) == []  # another attempt
+    assert await _do(db, store.update_routed, ["ada"], {server.id: 1}) == [server.id]
+    assert await _do(db, store.update_routed, ["ada"], {server.id: 1}) == []  # known already
+    assert await _do(db, store.update_routed, ["bob"], {}) == []  # others are left alone
+    assert await _do(db, store.update_routed, ["ada"], {}) == []  # it is ready: another look will find it
+    async with db.write() as tx:
+        await tx.execute(sa.update(t.servers).where(t.servers.c.id == server.id).values(phase=Phase.STOPPING))
+    assert await _do(db, store.list_unsettled, ["ada"]) == {server.id: 0}
+    assert await _do(db, store.update_routed, ["ada"], {}) == [server.id]
+    assert await _do(db, store.list_unsettled, ["ada"]) == {}
+
+
+async def test_a_replica_frees_what_it_holds_and_nothing_else(db: Database, asked: list[Server]) -> None:
+    for server, holder, port in zip(asked[:2], ("one", "two"), (20000, 20001), strict=True):
+        await _admit(db, server, port)
+        await _do(db, store.lease, [server.id], f"{holder}-7", clock.now() + MINUTE)
+    await _do(db, store.break_leases, "one")
+    assert await _do(db, store.list_due, HERE, clock.now(), 9) == [asked[0].id]
 
 
 async def test_a_person_who_is_being_deleted_goes_with_their_last_server(

@@ -75,7 +75,7 @@ async def move_proxy(request: HubRequest) -> Response[bytes]:
 
 async def _refreshed(request: HubRequest) -> Response[bytes]:
     servers = await request.hub.views.list_routes()
-    request.hub.publisher.changed({server.key.user for server in servers})
+    await request.hub.publisher.changed({server.key.user for server in servers})
     return empty()
 
 

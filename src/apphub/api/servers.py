@@ -99,7 +99,7 @@ async def create_server(request: HubRequest) -> Response[bytes]:
     if body is not None:
         only(body, CreateServer)
     server = await request.hub.servers.create(request.by, key_of(request), ask)
-    request.hub.publisher.changed([server.key.user])
+    await request.hub.publisher.changed([server.key.user])
     return answer(await _json(request, server), 201)
 
 
@@ -116,7 +116,7 @@ async def change_server(request: HubRequest) -> Response[bytes]:
     server = await request.hub.servers.modify(
         request.by, key_of(request), structured_ask(body), new_name=name
     )
-    request.hub.publisher.changed([server.key.user])
+    await request.hub.publisher.changed([server.key.user])
     return answer(await _json(request, server))
 
 

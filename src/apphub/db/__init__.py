@@ -1,6 +1,6 @@
 """The database: one way to speak to SQLite and PostgreSQL, the tables, and word of what changed."""
 
-from apphub.db.engine import Database, Tx
+from apphub.db.engine import Database, DatabaseAway, InTheWay, Tx
 from apphub.db.open import open_database
 
-__all__ = ["Database", "Tx", "open_database"]
+__all__ = ["Database", "DatabaseAway", "InTheWay", "Tx", "open_database"]

@@ -19,6 +19,14 @@ DUE = "due"
 PROFILES = "profiles"
 #: Topic of those who may have lost the right to launch what they run.
 CHECKS = "checks"
+#: Topic of the services that have routes.
+SERVICES = "services"
+#: Topic of those whose open streams must end.
+ENDED = "ended"
+#: Topic of the replicas there are, and of how many edges each has.
+REPLICAS = "replicas"
+#: Kind of the topics that say whose routes may have changed.
+ROUTES = "routes"
 
 
 def server_topic(server_id: int) -> str:
@@ -26,10 +34,45 @@ def server_topic(server_id: int) -> str:
     return f"server:{server_id}"
 
 
+def routes_topic(user: str) -> str:
+    """The topic of the routes of one person's servers."""
+    return f"{ROUTES}:{user}"
+
+
+class Box:
+    """Names that news of one kind has brought, each once; or word that any of them may have been missed."""
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+        self._missed = True  # what came before it was there
+        self._news = asyncio.Event()
+        self._news.set()
+
+    def put(self, names: Iterable[str]) -> None:
+        """There is news of these."""
+        self._names.update(names)
+        if self._names:
+            self._news.set()
+
+    def miss(self) -> None:
+        """There may be news of anybody."""
+        self._missed = True
+        self._news.set()
+
+    async def take(self) -> tuple[set[str], bool]:
+        """Wait for news; the names, and whether others may have been missed."""
+        await self._news.wait()
+        self._news.clear()
+        found = self._names, self._missed
+        self._names, self._missed = set(), False
+        return found
+
+
 class Changes:
     """Topics of this process."""
 
     def __init__(self) -> None:
+        self._boxes: defaultdict[str, set[Box]] = defaultdict(set)
         self._versions: defaultdict[str, int] = defaultdict(int)
         self._listeners: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
@@ -44,10 +87,27 @@ class Changes:
                 self._versions[topic] += 1
             for event in self._listeners.get(topic, ()):
                 event.set()
+            kind, colon, name = topic.partition(":")
+            if colon:
+                for box in self._boxes.get(kind, ()):
+                    box.put([name])
 
     def tell_all(self) -> None:
         """Wake everybody: news may have been missed."""
         self.tell([RIGHTS, *self._listeners])
+        for boxes in self._boxes.values():
+            for box in boxes:
+                box.miss()
+
+    @contextmanager
+    def gather(self, kind: str) -> Iterator[Box]:
+        """The names that follow in all topics of a kind, `kind:name`."""
+        box = Box()
+        self._boxes[kind].add(box)
+        try:
+            yield box
+        finally:
+            self._boxes[kind].discard(box)
 
     @contextmanager
     def listen(self, *topics: str) -> Iterator[asyncio.Event]:

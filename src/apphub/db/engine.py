@@ -19,11 +19,22 @@ import msgspec
 import sqlalchemy as sa
 
 from apphub.db.changes import Changes
-from apphub.errors import HubError
+from apphub.errors import Conflict, HubError, Unavailable
 
 
 class DatabaseUnusable(HubError):
     """The database cannot be opened, or not by this hub."""
+
+
+class DatabaseAway(Unavailable):
+    """The database does not answer just now; what was asked has perhaps been done."""
+
+    def __init__(self) -> None:
+        super().__init__("The database does not answer.", "Try again in a moment.")
+
+
+class InTheWay(Conflict):
+    """Two transactions waited for each other, and this one gave way: it can be tried again."""
 
 
 class Tx(ABC):

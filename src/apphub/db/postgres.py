@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import asyncpg
@@ -18,7 +18,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from apphub.db.engine import Database, Tx
+from apphub.db.engine import Database, DatabaseAway, Tx
 from apphub.db.refusals import told
 
 log = structlog.get_logger(__name__)
@@ -27,8 +27,24 @@ log = structlog.get_logger(__name__)
 CHANNEL = "apphub"
 #: Seconds between two tries to listen.
 RETRY = 0.5
+#: Seconds after which the silence of the listening connection is questioned.
+ASK = 10.0
+
+#: What the driver says, each in its own way, when the database is not there.
+_LOST = (OSError, asyncpg.exceptions.PostgresError, asyncpg.exceptions.InterfaceError)
 
 _NOTIFY = sa.select(sa.func.pg_notify(CHANNEL, sa.bindparam("word")))
+
+
+@contextmanager
+def _away() -> Iterator[None]:
+    """What goes wrong in connecting and committing, as the errors that the hub knows."""
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        raise told(error) from error
+    except _LOST as error:
+        raise DatabaseAway from error
 
 
 class _PostgresTx(Tx):
@@ -61,19 +77,21 @@ class PostgresDatabase(Database):
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[Tx]:
-        async with self._reads.connect() as connection:
-            yield _PostgresTx(connection)
+        with _away():
+            async with self._reads.connect() as connection:
+                yield _PostgresTx(connection)
 
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[Tx]:
         committing: list[str] = []
         try:
-            async with self._engine.begin() as connection:
-                tx = _PostgresTx(connection)
-                yield tx
-                for topic in tx.topics:
-                    await tx.execute(_NOTIFY, {"word": f"{self._name} {topic}"})
-                committing = tx.topics
+            with _away():
+                async with self._engine.begin() as connection:
+                    tx = _PostgresTx(connection)
+                    yield tx
+                    for topic in tx.topics:
+                        await tx.execute(_NOTIFY, {"word": f"{self._name} {topic}"})
+                    committing = tx.topics
         finally:
             # Told also when the caller gives up during the commit, which may have succeeded.
             self.changes.tell(committing)
@@ -84,12 +102,14 @@ class PostgresDatabase(Database):
         while True:
             try:
                 connection = await asyncpg.connect(url)  # type: ignore[no-untyped-call]
-            except (OSError, asyncpg.exceptions.PostgresError) as error:
+            except _LOST as error:
                 log.warning("database.away", error=str(error))
                 await asyncio.sleep(RETRY)
                 continue
             try:
                 await self._hear_on(connection)
+            except _LOST as error:
+                log.warning("database.unheard", error=str(error))
             finally:
                 connection.terminate()
 
@@ -98,7 +118,13 @@ class PostgresDatabase(Database):
         connection.add_termination_listener(lambda _: gone.set())
         await connection.add_listener(CHANNEL, self._heard)
         self.changes.tell_all()
-        await gone.wait()
+        while not gone.is_set():
+            try:
+                async with asyncio.timeout(ASK):
+                    await gone.wait()
+            except TimeoutError:
+                # A connection may be dead without anybody having said so.
+                await connection.execute("select 1", timeout=ASK)
 
     def _heard(self, _: Any, __: int, ___: str, word: object) -> None:
         name, _, topic = str(word).partition(" ")

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from apphub.db.engine import DatabaseAway, InTheWay
 from apphub.errors import Conflict, Invalid
 
 
 def told(error: sa.exc.DBAPIError) -> Exception:
     """The error to raise, by PostgreSQL's code (its manual, appendix A) or SQLite's name for it."""
-    match getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None):
+    code = str(getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None))
+    if error.connection_invalidated or code.startswith(("08", "57P")):
+        return DatabaseAway()
+    match code:
         case "22021" | "22P05":
             return Invalid("A text holds a character that cannot be kept (NUL).")
         case "23505" | "SQLITE_CONSTRAINT_UNIQUE" | "SQLITE_CONSTRAINT_PRIMARYKEY":
             return Conflict("That clashes with something that is there already.", "Look again.")
         case "40001" | "40P01":
-            return Conflict("Somebody else changed the same thing at the same moment.", "Try again.")
+            return InTheWay("Somebody else changed the same thing at the same moment.", "Try again.")
         case _:
             return error

@@ -262,6 +262,15 @@ passes = _table(
     sa.UniqueConstraint("server_id", "session"),
 )
 
+#: Whose open streams must end, at the edges of every machine.
+ended_streams = sa.Table(
+    "ended_streams",
+    metadata,
+    sa.Column("server_id", Id, sa.ForeignKey("servers.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("session", sa.Text, primary_key=True),  # its public id
+    sa.Column("until", Moment, nullable=False),
+)
+
 #: How often all passes of a server were voided at once.
 epochs = sa.Table(
     "epochs",
@@ -291,6 +300,44 @@ share_codes = _table(
     sa.Column("expires", Moment, index=True),
     sa.Column("exchange_count", sa.Integer, nullable=False, server_default="0"),
     sa.Column("last_exchanged", Moment),
+)
+
+#: Hubs that run on this database, where there may be several. No other table refers to them: one that
+#: was taken for dead may write once more.
+replicas = sa.Table(
+    "replicas",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("place", sa.Text, nullable=False),
+    sa.Column("process", sa.Text, nullable=False),  # which process of the place it is
+    sa.Column("edges", sa.Integer, nullable=False),  # that are connected to it
+    sa.Column("seen", Moment, nullable=False),
+)
+
+#: Which attempt of a server all edges of a replica route to (0: none), until all replicas agree.
+routes_held = sa.Table(
+    "routes_held",
+    metadata,
+    sa.Column("replica_id", sa.Text, primary_key=True),
+    sa.Column("server_id", Id, primary_key=True),
+    sa.Column("attempt", sa.Integer, nullable=False),
+)
+
+#: What one of all replicas does now and then: nobody else until then.
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("until", Moment, nullable=False),
+)
+
+#: Which settings, and which profiles, were declared last. Replicas with older ones leave them alone.
+declarations = sa.Table(
+    "declarations",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("at", Moment, nullable=False),
 )
 
 #: Failed sign-ins in the current window, by account and by address.

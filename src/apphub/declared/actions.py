@@ -8,13 +8,16 @@ API's business.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from apphub.access.scopes import UnknownScope, check
 from apphub.audit import insert_entry
 from apphub.audit.model import SETTINGS
-from apphub.db import Database
+from apphub.db import Database, Tx
 from apphub.db.changes import RIGHTS
+from apphub.db.lock import DECLARED, take_turns
 from apphub.declared import store
+from apphub.declared.newest import digest_of, digest_of_profiles, is_newest
 from apphub.declared.profiles import declare_profiles
 from apphub.errors import Invalid
 from apphub.kit.secrets import Keys
@@ -28,24 +31,35 @@ async def declare(
     admins: Iterable[str],
     keys: Keys,
     profiles: Sequence[Profile] | None = None,
+    at: datetime | None = None,
 ) -> None:
     """Bring the database in line with the settings; `profiles` are those with the ones from other files.
 
-    Raises `Invalid` for a scope that does not exist.
+    `at` is when the files were changed last: replicas with other files may share the database, and
+    those with the newest say what is declared. Raises `Invalid` for a scope that does not exist.
     """
     check_scopes(settings)
+    names = sorted(admins)
+    wanted = effective_profiles(settings) if profiles is None else profiles
     async with db.write() as tx:
-        await store.unmark(tx)
-        roles = await store.upsert_roles(tx, settings.roles)
-        services = await store.upsert_services(tx, settings.services, settings.base_url, keys)
-        groups = await store.upsert_groups(tx, settings)
-        people = await store.upsert_people(tx, settings, set(admins))
-        await store.insert_members(tx, settings, groups, people)
-        await store.replace_holders(tx, settings, roles, people, groups, services)
-        await touch_bound_to_roles(tx)
-        await declare_profiles(tx, effective_profiles(settings) if profiles is None else profiles)
+        await take_turns(tx, DECLARED)
+        if await is_newest(tx, db, "settings", digest_of(settings, names), at):
+            await _declare(tx, settings, set(names), keys)
+        if await is_newest(tx, db, "profiles", digest_of_profiles(wanted), at):
+            await declare_profiles(tx, wanted)
         await insert_entry(tx, SETTINGS, "settings.apply", "hub")
         tx.changed(RIGHTS)
+
+
+async def _declare(tx: Tx, settings: Settings, admins: set[str], keys: Keys) -> None:
+    await store.unmark(tx)
+    roles = await store.upsert_roles(tx, settings.roles)
+    services = await store.upsert_services(tx, settings.services, settings.base_url, keys)
+    groups = await store.upsert_groups(tx, settings)
+    people = await store.upsert_people(tx, settings, admins)
+    await store.insert_members(tx, settings, groups, people)
+    await store.replace_holders(tx, settings, roles, people, groups, services)
+    await touch_bound_to_roles(tx)
 
 
 def check_scopes(settings: Settings) -> None:

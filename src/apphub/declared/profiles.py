@@ -8,10 +8,13 @@ made are left alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from apphub.audit import insert_entry
 from apphub.audit.model import SETTINGS
 from apphub.db import Database, Tx
+from apphub.db.lock import DECLARED, take_turns
+from apphub.declared.newest import digest_of_profiles, is_newest
 from apphub.kit import clock
 from apphub.people.model import Source
 from apphub.profiles import store
@@ -21,9 +24,15 @@ from apphub.settings import Profile
 from apphub.settings.definition import definition_of
 
 
-async def apply_profiles(db: Database, profiles: Sequence[Profile]) -> list[str]:
-    """Bring the database in line, in one transaction; the names of the profiles that changed."""
+async def apply_profiles(db: Database, profiles: Sequence[Profile], at: datetime | None = None) -> list[str]:
+    """Bring the database in line, in one transaction; the names of the profiles that changed.
+
+    None do where others have been declared since `at` (see `newest`).
+    """
     async with db.write() as tx:
+        await take_turns(tx, DECLARED)
+        if not await is_newest(tx, db, "profiles", digest_of_profiles(profiles), at):
+            return []
         return await declare_profiles(tx, profiles)
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import structlog
 
-from apphub.db import Database
+from apphub.db import Database, DatabaseAway
+from apphub.declared.newest import changed_at
 from apphub.declared.profiles import apply_profiles
 from apphub.importer import collect
 from apphub.kit import clock
@@ -91,7 +92,12 @@ class Reload:
                 log.error("profiles.unchanged", why="the settings are wrong", problems=problems)
                 self.last = Reading(clock.now(), problems=problems)
                 return self.last
-            changed = await apply_profiles(self._db, offered.profiles)
+            try:
+                at = await asyncio.to_thread(changed_at, self.files)
+                changed = await apply_profiles(self._db, offered.profiles, at)
+            except DatabaseAway:
+                self._marks = ()  # not seen yet
+                raise
             await self._profiles.refresh()
             if self._files != settings.profile_files:
                 self._files = settings.profile_files

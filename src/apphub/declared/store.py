@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -11,6 +12,7 @@ from apphub.access.roles import BUILT_IN
 from apphub.access.store import insert_token
 from apphub.db import Tx
 from apphub.db import tables as t
+from apphub.db.upsert import upsert
 from apphub.kit import clock
 from apphub.kit.secrets import Keys
 from apphub.oauth.store import upsert_service_client
@@ -21,6 +23,24 @@ from apphub.services.launch import service_token
 from apphub.settings import Role, Service, Settings
 
 MARK = Source.SETTINGS
+
+
+async def find_declaration(tx: Tx, what: str) -> tuple[str, datetime] | None:
+    """Digest and moment of what was declared last."""
+    columns = t.declarations.c
+    row = (await tx.execute(sa.select(columns.digest, columns.at).where(columns.name == what))).first()
+    return None if row is None else (row[0], row[1])
+
+
+async def upsert_declaration(tx: Tx, what: str, digest: str, at: datetime) -> None:
+    """This was declared last."""
+    await upsert(
+        tx,
+        t.declarations,
+        {"name": what, "digest": digest, "at": at},
+        key=["name"],
+        change=lambda new: {"digest": new.digest, "at": new.at},
+    )
 
 
 async def unmark(tx: Tx) -> None:

@@ -10,8 +10,7 @@ from litestar.datastructures import Cookie
 
 from apphub.access.actor import Actor
 from apphub.kit import clock, cookies
-from apphub.passes.actions import audience, may_visit
-from apphub.proxy.base import Visitor
+from apphub.passes.actions import may_visit
 from apphub.servers.model import Server
 from apphub.servers.places import full_url, own_origin
 from apphub.servers.views import Account
@@ -77,11 +76,7 @@ def pass_name(request: HubRequest, visit: Visit) -> str:
 async def new_pass(request: HubRequest, visit: Visit, actor: Actor) -> Cookie:
     """A new pass for somebody who may visit."""
     hub, key = request.hub, visit.server.key
-    token, _, denied = await hub.passes.give(actor, visit.server, address_of(request, visit))
-    assert actor.session_public_id is not None
-    hub.plane.allow_streams(Visitor(audience(visit.server.id), actor.session_public_id))
-    if denied:
-        hub.publisher.changed([key.user])  # the session may visit again: take it off the deny list
+    token, _ = await hub.passes.give(actor, visit.server, address_of(request, visit))
     return Cookie(
         key=pass_name(request, visit),
         value=token,

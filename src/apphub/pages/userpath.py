@@ -42,7 +42,7 @@ async def _answer(request: HubRequest) -> Response[bytes]:
     program = _is_program(request, path)
     if server.ready:
         # The edge believes that nothing runs there: too early, or of a server that has been removed.
-        request.hub.publisher.changed([user])
+        await request.hub.publisher.changed([user])
     if server.ready and not program:
         return redirect(_once_more(request, url))
     if program:

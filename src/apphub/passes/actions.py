@@ -16,6 +16,7 @@ from apphub.access.actions import Access
 from apphub.access.actor import Actor
 from apphub.access.grants import Target
 from apphub.db import Database
+from apphub.db.changes import ENDED, routes_topic
 from apphub.kit import clock
 from apphub.passes import store
 from apphub.passes.tokens import Claims, Signer
@@ -54,14 +55,6 @@ def may_visit(actor: Actor, key: ServerKey, owner_groups: frozenset[str] = froze
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
-    """A visitor who may no longer visit, at a server of `owner`."""
-
-    owner: str
-    visitor: Visitor
-
-
-@dataclass(frozen=True, slots=True)
 class Passes:
     """Passes."""
 
@@ -71,17 +64,20 @@ class Passes:
     life: timedelta
     stream_life: timedelta
 
-    async def give(self, actor: Actor, server: Server, url: str) -> tuple[str, datetime, bool]:
-        """A pass for somebody who may visit, its end, and whether the route must be published again."""
+    async def give(self, actor: Actor, server: Server, url: str) -> tuple[str, datetime]:
+        """A pass for somebody who may visit, and its end."""
         assert actor.session_public_id is not None
         now = clock.now()
         expires = min(filter(None, (now + self.life, actor.expires)))
         async with self.db.write() as tx:
             epoch = await store.find_epoch(tx, server.id)
-            denied = await store.upsert_pass(tx, server.id, actor.session_public_id, expires)
+            if await store.upsert_pass(tx, server.id, actor.session_public_id, expires):
+                tx.changed(routes_topic(server.key.user))  # it may visit again: off the deny list
+            if await store.delete_ended(tx, server.id, actor.session_public_id):
+                tx.changed(ENDED)
         claims = Claims(audience(server.id), actor.name, actor.session_public_id, epoch)
         token = self.signer.make(claims, groups=actor.groups, url=url, now=now, expires=expires - LENIENCE)
-        return token, expires, denied
+        return token, expires
 
     async def holder(self, token: str, server: Server) -> Actor | None:
         """Who holds this pass, expired or not, if it is for this server and its sign-in lives on."""
@@ -90,8 +86,8 @@ class Passes:
             return None
         return await self.access.by_public_session(claims.session)
 
-    async def review(self) -> list[Lost]:
-        """Deny the passes of all who may no longer visit; who they are.
+    async def review(self) -> int:
+        """Deny the passes of all who may no longer visit, and end what they have open; how many there were.
 
         Looked at are those who may still have something open, though their pass has run out.
         """
@@ -109,11 +105,22 @@ class Passes:
         if lost:
             async with self.db.write() as tx:
                 await store.deny(tx, [row.id for row in lost])
+                until = now + timedelta(seconds=stream_memory(self.stream_life))
+                await store.insert_ended(tx, {(row.server_id, row.session) for row in lost}, until)
+                tx.changed(ENDED, *(routes_topic(row.owner) for row in lost))
                 servers = list({row.server_id for row in lost})
                 for server_id, sessions in (await store.list_denied(tx, servers, now)).items():
                     if len(sessions) > MOST_DENIED:
                         await store.raise_epoch(tx, server_id)
-        return [Lost(row.owner, Visitor(audience(row.server_id), row.session)) for row in lost]
+        return len(lost)
+
+    async def ended(self) -> list[Visitor]:
+        """Those whose open streams must end."""
+        async with self.db.read() as tx:
+            return [
+                Visitor(audience(server), session)
+                for server, session in await store.list_ended(tx, clock.now())
+            ]
 
     async def next_end(self) -> timedelta | None:
         """How long until the next pass runs out."""

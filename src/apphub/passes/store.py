@@ -11,9 +11,11 @@ import sqlalchemy as sa
 from apphub.db import Tx
 from apphub.db import tables as t
 from apphub.db.upsert import upsert
+from apphub.kit import clock
 
 p = t.passes.c
 e = t.epochs.c
+d = t.ended_streams.c
 
 
 async def find_epoch(tx: Tx, server_id: int) -> int:
@@ -105,6 +107,30 @@ async def raise_epoch(tx: Tx, server_id: int) -> None:
     await tx.execute(sa.delete(t.passes).where(p.server_id == server_id, p.denied))
 
 
+async def insert_ended(tx: Tx, pairs: Collection[tuple[int, str]], until: datetime) -> None:
+    """What these sessions have open at these servers must end; kept as long as it may be open."""
+    await upsert(
+        tx,
+        t.ended_streams,
+        [{"server_id": server, "session": session, "until": until} for server, session in pairs],
+        key=["server_id", "session"],
+        change=lambda new: {"until": new.until},
+    )
+
+
+async def delete_ended(tx: Tx, server_id: int, session: str) -> bool:
+    """This session may visit again; whether it could not."""
+    statement = sa.delete(t.ended_streams).where(d.server_id == server_id, d.session == session)
+    return (await tx.execute(statement)).rowcount > 0
+
+
+async def list_ended(tx: Tx, now: datetime) -> list[tuple[int, str]]:
+    """Servers, and the sessions whose streams there must end."""
+    statement = sa.select(d.server_id, d.session).where(d.until > now).order_by(d.server_id, d.session)
+    return [(row[0], row[1]) for row in await tx.execute(statement)]
+
+
 async def delete_expired(tx: Tx, before: datetime) -> None:
-    """Forget passes that ended before that."""
+    """Forget passes that ended before that, and streams that have ended by now."""
+    await tx.execute(sa.delete(t.ended_streams).where(d.until < clock.now()))
     await tx.execute(sa.delete(t.passes).where(p.expires < before))

@@ -7,7 +7,7 @@ its own. A scope is the unit of change: all routes below `/user/{name}/` or
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple, Protocol
@@ -116,12 +116,16 @@ class DataPlane(Protocol):
         """
         ...
 
-    def end_streams(self, visitors: Iterable[Visitor]) -> None:
-        """End what these have open (websockets, events) within moments; requests are refused by routes."""
+    def note(self, changes: Mapping[str, Scope]) -> None:
+        """Make these scopes so for edges that come later, while none is connected."""
         ...
 
-    def allow_streams(self, visitor: Visitor) -> None:
-        """This one may visit again."""
+    def on_edges(self, callback: Callable[[int], None]) -> None:
+        """Call `callback` (on the event loop) with how many edges are connected, whenever that changes."""
+        ...
+
+    def end_streams(self, visitors: Iterable[Visitor]) -> None:
+        """End what these, and nobody else, have open (websockets, events) within moments."""
         ...
 
     async def close(self) -> None: ...

@@ -18,6 +18,7 @@ import structlog
 from apphub.audit import HUB, insert_entry
 from apphub.db import Database, Tx
 from apphub.db.changes import CHECKS, DUE, server_topic
+from apphub.db.lock import LAUNCH_RIGHTS, take_turns
 from apphub.kit import clock
 from apphub.people import store as people_store
 from apphub.profiles import Profiles
@@ -82,6 +83,7 @@ class LaunchRights:
             if not await store.has_checks(tx) and (ends is None or ends > now):
                 return False
         async with self.db.write() as tx:
+            await take_turns(tx, LAUNCH_RIGHTS)
             users, profiles = await store.take_checks(tx)
             catalogue = await self.profiles.current(tx)
             for server, end in await store.list_launched(tx, users, profiles, now):

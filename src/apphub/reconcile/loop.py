@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from apphub.db import Database, Tx
+from apphub.db import Database, DatabaseAway, Tx
 from apphub.db.changes import DUE, server_topic
 from apphub.db.lock import CONCURRENT_STARTS, take_turns
 from apphub.errors import Unavailable
@@ -24,6 +24,7 @@ from apphub.reconcile import store
 from apphub.reconcile.decide import Seen, Standing, Step, decide
 from apphub.reconcile.idle import stop_unused, unused_at
 from apphub.reconcile.steps import Steps
+from apphub.replicas import Replicas
 from apphub.runtimes.base import Life, Ref, Sight
 from apphub.servers import store as servers_store
 from apphub.servers.model import LIVE, Phase, Server
@@ -36,6 +37,8 @@ LEASE = timedelta(seconds=30)
 CLAIM = 100
 #: The loop looks at the rows at least this often, news or not.
 IDLE = timedelta(seconds=10)
+#: Between two looks for objects that no row knows of, where other hubs may have left some.
+AROUND = timedelta(minutes=1)
 #: After a fault a server is left alone for so long.
 POSTPONED = timedelta(seconds=2)
 #: Between two probes of a starting server: soon at first, then less often.
@@ -55,8 +58,9 @@ class Pace:
 class Reconciler:
     """The loop of one hub."""
 
-    def __init__(self, db: Database, steps: Steps, pace: Pace) -> None:
+    def __init__(self, db: Database, steps: Steps, pace: Pace, replicas: Replicas | None = None) -> None:
         self._db = db
+        self._replicas = replicas or Replicas(db, steps.runtime.place)
         self._steps = steps
         self._pace = pace
         self._place = steps.runtime.place
@@ -69,8 +73,11 @@ class Reconciler:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
             with metrics.timed(metrics.ADOPTION):
+                await self._let_go_of_all()
                 await self._adopt(group)
             group.create_task(self._watch_exits())
+            if self._replicas.several:
+                group.create_task(self._look_around(group))
             with self._db.changes.listen(DUE) as news:
                 while True:
                     news.clear()
@@ -109,7 +116,7 @@ class Reconciler:
         async with self._db.write() as tx:
             ids = await self._due(tx, now)
             ids += await self._admit(tx, now, CLAIM - len(ids))
-            lease = secrets.token_hex(8)
+            lease = f"{self._replicas.id}-{secrets.token_hex(8)}"
             if ids:
                 await store.lease(tx, ids, lease, now + LEASE)
         return [(server_id, lease) for server_id in ids]
@@ -140,6 +147,8 @@ class Reconciler:
         """One server, until it rests or is no longer ours. A fault of ours never ends the loop."""
         try:
             await self._walk(server_id, lease)
+        except DatabaseAway:
+            raise  # all of the loop waits for it, and begins anew
         except Unavailable as error:
             log.warning("reconcile.postponed", server=server_id, why=str(error))
             await self._postpone(server_id, lease)
@@ -266,8 +275,29 @@ class Reconciler:
                     if await store.mark_ended(tx, ended, clock.now()):
                         tx.changed(DUE)
 
+    async def _let_go_of_all(self) -> None:
+        """Nothing is held yet: what is so by the rows was by a hub that has died, or before the database was away."""
+        async with self._db.write() as tx:
+            await store.break_leases(tx, None if self._db.exclusive else self._replicas.id)
+
+    async def _look_around(self, group: asyncio.TaskGroup) -> None:
+        """Look again when a hub of this place has gone, which watched what it had started; and now and then."""
+        while True:
+            try:
+                async with asyncio.timeout(AROUND.total_seconds()):
+                    await self._replicas.lost.wait()
+            except TimeoutError:
+                if not await self._replicas.turn(f"objects at {self._place}", AROUND):
+                    continue
+            self._replicas.lost.clear()
+            await self._adopt(group)
+
     async def _adopt(self, group: asyncio.TaskGroup) -> None:
-        """Compare rows with what really runs here, once at the start; end what no row knows of."""
+        """Compare rows with what really runs here; end what no row knows of.
+
+        Objects first, then rows: what another hub of this place begins meanwhile was asked for by
+        then, and a name that no row wants now is never wanted again.
+        """
         sights = await self._steps.runtime.list()
         async with self._db.read() as tx:
             rows = await store.list_live_refs(tx, self._place)
@@ -277,9 +307,8 @@ class Reconciler:
             if phase in LIVE and Ref(server_id, attempt) not in sights
         ]
         async with self._db.write() as tx:
-            if self._db.exclusive:
-                await store.break_leases(tx)  # of a hub that has died: the data folder is ours alone
-            await store.mark_ended(tx, missing, clock.now())
+            if await store.mark_ended(tx, missing, clock.now()):
+                tx.changed(DUE)
         ended = [ref for ref, sight in sights.items() if sight.life is not Life.RUNNING]
         for ref in ended:
             self._exited(ref)

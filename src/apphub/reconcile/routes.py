@@ -2,7 +2,7 @@
 
 Routes are not recorded and not a step of any server: they are all servers whose phase is
 READY. A hub that dies half-way leaks none, for the next one derives them again. This loop
-alone writes `routed_attempt`, once every connected edge has the route.
+alone writes `routed_attempt`, once every edge of every replica has the route.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import structlog
 
 from apphub.db import Database
-from apphub.db.changes import server_topic
+from apphub.db.changes import ROUTES, SERVICES, routes_topic, server_topic
+from apphub.db.lock import ROUTED, take_turns
 from apphub.kit import clock, metrics
 from apphub.kit.addresses import Address
 from apphub.kit.apphosts import AppHosts
@@ -26,8 +28,15 @@ from apphub.passes.store import list_denied
 from apphub.proxy.base import AT_HOST, DataPlane, Guard, Route, Scope, by_scope, host_scope, scope_of
 from apphub.reconcile import store
 from apphub.reconcile.services import service_routes
+from apphub.replicas import Replicas
+from apphub.replicas.store import delete_held, has_others, held_by_all, upsert_held
 
 log = structlog.get_logger(__name__)
+
+#: Users whose routes are published in one go.
+TOGETHER = 1000
+#: Seconds that other replicas have to confirm a route that all edges of this one have.
+PATIENCE = 2.0
 
 
 def user_scope(name: str) -> str:
@@ -78,10 +87,19 @@ def _count(changes: Mapping[str, Scope], published: bool, seconds: float) -> Non
 
 
 class Publisher:
-    """Tells the data plane what changed, many users at a time."""
+    """Tells the data plane what changed, many users at a time.
+
+    Every replica tells its own edges everything. A route counts once the edges of all replicas
+    have it: the last replica to hear so records it. One that says nothing is waited for a little.
+    """
 
     def __init__(
-        self, db: Database, plane: DataPlane, stream_life: timedelta, apps: AppHosts | None = None
+        self,
+        db: Database,
+        plane: DataPlane,
+        stream_life: timedelta,
+        apps: AppHosts | None = None,
+        replicas: Replicas | None = None,
     ) -> None:
         self._db = db
         self._apps = apps
@@ -89,43 +107,72 @@ class Publisher:
         self._hosts: dict[str, dict[str, Scope]] = {}
         self._stream_life = int(stream_life.total_seconds())
         self._plane = plane
-        self._dirty: set[str] = set()
-        self._wake = asyncio.Event()
+        self._replicas = replicas if replicas is not None and replicas.several else None
+        self._published: set[str] = set()
         self._service_scopes: set[str] = set()
+        self._late: asyncio.Queue[tuple[float, list[str], dict[int, int]]] = asyncio.Queue()
 
     async def start(self) -> None:
-        """Publish the whole table."""
+        """Begin with the whole table."""
         rows, routes = await self._routes(None)
         services = await service_routes(self._db)
         self._service_scopes = set(by_scope(services))
         self._keep_hosts((), routes)
+        self._published = {row[1] for row in rows}
         with metrics.timed(metrics.ROUTES_CHECKED):
             await self._plane.start(by_scope([*routes, *services]))
-        self.changed({row[1] for row in rows})
 
-    def changed(self, users: Iterable[str]) -> None:
-        """The routes of these people may have changed."""
-        self._dirty.update(users)
-        if self._dirty:
-            self._wake.set()
+    async def changed(self, users: Iterable[str]) -> None:
+        """Have the routes of these people looked at, by every replica."""
+        async with self._db.write() as tx:
+            tx.changed(*map(routes_topic, users))
 
     async def services_changed(self) -> None:
         """The routes of services may have changed; those of services that are gone are withdrawn."""
         scopes = by_scope(await service_routes(self._db))
         gone: dict[str, Scope] = dict.fromkeys(self._service_scopes - scopes.keys(), ())
         self._service_scopes = set(scopes)
-        await self._plane.publish({**gone, **scopes})
+        if self._plane.edges:
+            await self._plane.publish({**gone, **scopes})
+        else:
+            self._plane.note({**gone, **scopes})
 
     async def run(self) -> None:
         """Publish until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._follow_people())
+            group.create_task(self._follow_services())
+            group.create_task(self._insist())
+
+    async def _follow_people(self) -> None:
+        with self._db.changes.gather(ROUTES) as box:
+            while True:
+                names, missed = await box.take()
+                if missed:
+                    async with self._db.read() as tx:
+                        names |= self._published | await store.list_routed_users(tx)
+                users = list(names)
+                for begin in range(0, len(users), TOGETHER):
+                    part = users[begin : begin + TOGETHER]
+                    if not await self._publish(part):
+                        # No edge is there to hear it: keep the change, and look again.
+                        box.put(part)
+                        await asyncio.sleep(0.1)
+
+    async def _follow_services(self) -> None:
+        with self._db.changes.listen(SERVICES) as news:
+            while True:
+                await news.wait()
+                news.clear()
+                await self.services_changed()
+
+    async def _insist(self) -> None:
+        """Record what some replica has not confirmed in time: its edges will have it, or it is gone."""
         while True:
-            await self._wake.wait()
-            self._wake.clear()
-            users, self._dirty = list(self._dirty), set()
-            if not await self._publish(users):
-                # No edge is there to hear it: keep the change, and look again.
-                await asyncio.sleep(0.1)
-                self.changed(users)
+            due, users, routed = await self._late.get()
+            await asyncio.sleep(due - asyncio.get_running_loop().time())
+            if await self._record(users, routed, insist=True):
+                log.warning("routes.unconfirmed", users=len(users))
 
     async def _routes(self, users: Sequence[str] | None) -> tuple[list[Any], list[Route]]:
         async with self._db.read() as tx:
@@ -144,21 +191,68 @@ class Publisher:
             if route.host:
                 self._hosts.setdefault(scope_of(route.prefix), {})[host_scope(route.host)] = ()
 
-    async def _publish(self, users: Sequence[str]) -> bool:
+    async def _publish(self, users: list[str]) -> bool:
+        """Whether that is done: some edge is there."""
         rows, routes = await self._routes(users)
         changes: dict[str, Scope] = {user_scope(name): () for name in users}
         for name in users:
             changes |= self._hosts.get(user_scope(name), {})
         changes |= by_scope(routes)
+        self._published = (self._published - set(users)) | {row[1] for row in rows}
+        others = await self._has_others()
+        if self._plane.edges:
+            await self._tell_edges(changes)
+        else:
+            self._plane.note(changes)
+        self._keep_hosts(users, routes)
+        if not self._plane.edges and not others:
+            return False
+        routed = {row[0]: row[3] for row in rows}
+        if others:
+            await self._confirm(users, routed)
+        else:
+            await self._record(users, routed, insist=True)
+        return True
+
+    async def _tell_edges(self, changes: Mapping[str, Scope]) -> None:
         begun = time.perf_counter()
         published = await self._plane.publish(changes)
         if not published and not self._plane.edges:
-            return False
-        self._keep_hosts(users, routes)
+            return
         _count(changes, published, time.perf_counter() - begun)
         if not published:
-            log.warning("routes.unacknowledged", users=len(users))
+            log.warning("routes.unacknowledged", users=len(changes))
+
+    async def _has_others(self) -> bool:
+        if self._replicas is None:
+            return False
+        async with self._db.read() as tx:
+            return await has_others(tx, self._replicas.id, self._replicas.since())
+
+    async def _confirm(self, users: list[str], routed: dict[int, int]) -> None:
+        """Say that all edges of this replica have it, and record it if that was the last to be waited for."""
+        assert self._replicas is not None
         async with self._db.write() as tx:
-            changed = await store.update_routed(tx, users, [(row[0], row[3]) for row in rows])
+            unsettled = await store.list_unsettled(tx, users)
+            await upsert_held(tx, self._replicas.id, {key: routed.get(key, 0) for key in unsettled})
+        # Only what is committed is seen by the others: whoever looks last sees all.
+        await self._record(users, routed, insist=False)
+        async with self._db.read() as tx:
+            left = await store.list_unsettled(tx, users)
+        if left:
+            due = asyncio.get_running_loop().time() + PATIENCE
+            self._late.put_nowait((due, users, routed))
+
+    async def _record(self, users: list[str], routed: dict[int, int], *, insist: bool) -> int:
+        """Record what counts; how many servers that changes."""
+        agree = None
+        if self._replicas is not None and not insist:
+            agree = partial(held_by_all, besides=self._replicas.id, since=self._replicas.since())
+        async with self._db.write() as tx:
+            if self._replicas is not None:
+                await take_turns(tx, ROUTED)
+            changed = await store.update_routed(tx, users, routed, agree)
+            if changed and agree is not None:
+                await delete_held(tx, changed)
             tx.changed(*(server_topic(server_id) for server_id in changed))
-        return True
+        return len(changed)

@@ -2,15 +2,19 @@
 
 A few programs, so there are no rows for this: what is declared is wanted, and what runs is
 seen. A changed declaration is another object (its name is a fingerprint); one that ends is
-started again, more slowly each time it ends at once. They outlive a restart of the hub.
+started again, more slowly each time it ends at once. They outlive a restart of the hub. Of
+several hubs of a machine one keeps them, and another one when that is gone.
 """
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
@@ -29,6 +33,8 @@ log = structlog.get_logger(__name__)
 #: A service that ran this long (seconds) ended of something new: it is started again at once.
 LONG_LIFE = 30.0
 LONGEST_PAUSE = 60.0
+#: Seconds between two tries to be the hub that keeps them.
+TRY = 1.0
 
 
 async def service_routes(db: Database) -> list[Route]:
@@ -55,9 +61,21 @@ class ServiceKeeper:
     runtime: Runtime
     specs: Sequence[LaunchSpec]
     grace: float
+    #: Whoever has locked this file keeps them: one of the hubs of a machine.
+    lock: Path
 
     async def run(self) -> None:
-        """Keep them running until cancelled; what is no longer declared is ended first."""
+        """Keep them running until cancelled, once no other hub of this machine does."""
+        fd = os.open(self.lock, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            while not _locked(fd):  # noqa: ASYNC110
+                await asyncio.sleep(TRY)
+            await self._keep_all()
+        finally:
+            os.close(fd)
+
+    async def _keep_all(self) -> None:
+        """Keep them running; what is no longer declared is ended first."""
         wanted = {spec.ref for spec in self.specs}
         for ref in await self.runtime.list():
             if ref not in wanted:
@@ -93,6 +111,14 @@ class ServiceKeeper:
     async def _end(self, ref: Ref) -> None:
         while (await self.runtime.delete(ref, grace=self.grace)).life is Life.RUNNING:  # noqa: ASYNC110
             await asyncio.sleep(0.5)
+
+
+def _locked(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _name(spec: LaunchSpec) -> str:

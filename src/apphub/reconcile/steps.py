@@ -19,7 +19,7 @@ from apphub.access import store as access_store
 from apphub.access.model import NewToken
 from apphub.access.roles import BUILT_IN
 from apphub.db import Database
-from apphub.db.changes import DUE, RIGHTS, server_topic
+from apphub.db.changes import DUE, RIGHTS, routes_topic, server_topic
 from apphub.kit import clock, metrics
 from apphub.kit.secrets import Keys
 from apphub.oauth import store as oauth_store
@@ -27,8 +27,7 @@ from apphub.profiles import store as profiles_store
 from apphub.reconcile import store
 from apphub.reconcile.ports import Ports
 from apphub.reconcile.probe import answers
-from apphub.reconcile.routes import Publisher
-from apphub.runtimes.base import AddressTaken, LaunchFailed, Life, Runtime, Sight
+from apphub.runtimes.base import AddressTaken, LaunchFailed, Life, Ref, Runtime, Sight
 from apphub.runtimes.setup import Setup
 from apphub.servers import store as servers_store
 from apphub.servers.launch import Surroundings, client_id, launch_spec, oauth_callback
@@ -54,7 +53,6 @@ class Steps:
 
     db: Database
     runtime: Runtime
-    publisher: Publisher
     ports: Ports
     keys: Keys
     around: Surroundings
@@ -100,22 +98,36 @@ class Steps:
             return await self._fail_launch(server, lease, str(error))
         except OSError as error:
             return await self._fail_launch(server, lease, f"The server's folder cannot be made: {error}.")
-        if server.key.name:
-            self.publisher.changed([server.key.user])  # its address is its own from now on
-        return await self._record(
+        done = await self._record(
             server,
             lease,
             progress=(50, "Spawning server..."),
+            rerouted=bool(server.key.name),  # its address is its own from now on
             phase=Phase.STARTING,
             phase_attempt=server.attempt,
         )
+        if not done:
+            await self._take_back(Ref(server.id, server.attempt))
+        return done
+
+    async def _take_back(self, ref: Ref) -> None:
+        """End what was launched too late: another hub took over meanwhile, and may be through with it."""
+        async with self.db.read() as tx:
+            row = await servers_store.find_server_by_id(tx, ref.server_id)
+        if row is not None and (
+            row.attempt == ref.attempt > row.phase_attempt or (row.ref == ref and row.phase in LIVE)
+        ):
+            return
+        log.warning("server.launched_late", object=str(ref))
+        grace = self.stop_grace.total_seconds()
+        while (await self.runtime.delete(ref, grace=grace)).life is Life.RUNNING:  # noqa: ASYNC110
+            await asyncio.sleep(1)
 
     async def ready(self, server: Server, lease: str) -> bool:
         """Record that it answers; its route is published next."""
-        done = await self._record(server, lease, phase=Phase.READY, last_activity=clock.now())
+        done = await self._record(server, lease, rerouted=True, phase=Phase.READY, last_activity=clock.now())
         if done:
             _told_start(server, "success")
-        self.publisher.changed([server.key.user])
         return done
 
     async def stop(self, server: Server, lease: str, why: str | None, sight: Sight) -> bool:
@@ -127,11 +139,12 @@ class Steps:
         attempt = server.phase_attempt if server.phase in LIVE else server.attempt
         # Who wanted it stopped may have said why.
         known: dict[str, Any] = {"reason": reason} if why else {}
-        done = await self._record(server, lease, phase=Phase.STOPPING, phase_attempt=attempt, **known)
+        done = await self._record(
+            server, lease, rerouted=True, phase=Phase.STOPPING, phase_attempt=attempt, **known
+        )
         STOPPING.begin(server.id)
         if done and reason and server.phase is Phase.STARTING:
             _told_start(server, "failure")
-        self.publisher.changed([server.key.user])
         return done
 
     async def delete(self, server: Server) -> bool:
@@ -224,7 +237,13 @@ class Steps:
         )
 
     async def _record(
-        self, server: Server, lease: str, *, progress: tuple[int, str] | None = None, **values: Any
+        self,
+        server: Server,
+        lease: str,
+        *,
+        progress: tuple[int, str] | None = None,
+        rerouted: bool = False,
+        **values: Any,
     ) -> bool:
         async with self.db.write() as tx:
             done = await store.update_leased(tx, server.id, lease, **values)
@@ -233,6 +252,8 @@ class Steps:
                     tx, server.id, server.attempt, progress=progress[0], message=progress[1], now=clock.now()
                 )
             tx.changed(server_topic(server.id))
+            if rerouted:
+                tx.changed(routes_topic(server.key.user))
         return done
 
     async def _reason(self, server: Server, why: str, sight: Sight) -> str | None:

@@ -6,7 +6,7 @@ means that somebody else owns the server by now, and the result is thrown away.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -147,9 +147,10 @@ async def mark_ended(tx: Tx, ended: Iterable[Ref], now: datetime) -> bool:
     return found
 
 
-async def break_leases(tx: Tx) -> None:
-    """End every claim; only for the one hub of a database."""
-    await tx.execute(sa.update(t.servers).where(c.lease.is_not(None)).values(lease=None, lease_until=None))
+async def break_leases(tx: Tx, holder: str | None) -> None:
+    """End the claims of one replica; all claims, for the one hub of a database (None)."""
+    held = c.lease.is_not(None) if holder is None else c.lease.startswith(f"{holder}-")
+    await tx.execute(sa.update(t.servers).where(held).values(lease=None, lease_until=None))
 
 
 async def list_live_refs(tx: Tx, place: str) -> dict[int, tuple[int, Phase, int]]:
@@ -255,26 +256,57 @@ async def list_asleep(tx: Tx, users: Collection[str]) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in await tx.execute(statement)]
 
 
-async def update_routed(tx: Tx, users: Sequence[str], routed: Sequence[tuple[int, int]]) -> list[int]:
-    """Record which servers of these users every edge routes to, by (id, attempt); ids of those that changed."""
-    changed = []
-    for server_id, attempt in routed:
-        statement = (
-            sa.update(t.servers)
-            .where(c.id == server_id, c.phase == Phase.READY, c.phase_attempt == attempt)
-            .where(sa.or_(c.routed_attempt.is_(None), c.routed_attempt != attempt))
-            .values(routed_attempt=attempt)
-        )
-        if (await tx.execute(statement)).rowcount:
-            changed.append(server_id)
-    withdrawn = (
-        sa.update(t.servers)
-        .where(
-            c.user_id.in_(sa.select(t.users.c.id).where(t.users.c.name.in_(users))),
-            c.routed_attempt.is_not(None),
-            c.id.not_in([server_id for server_id, _ in routed]),
-        )
-        .values(routed_attempt=None)
-        .returning(c.id)
+async def list_routed_users(tx: Tx) -> set[str]:
+    """People of whose servers some should have a route, or have one."""
+    statement = (
+        sa.select(t.users.c.name)
+        .join(t.servers, t.users.c.id == c.user_id)
+        .where(sa.or_(c.phase == Phase.READY, c.routed_attempt.is_not(None)))
     )
-    return changed + list((await tx.execute(withdrawn)).scalars())
+    return set((await tx.execute(statement)).scalars())
+
+
+def _of(users: Sequence[str]) -> sa.ColumnElement[bool]:
+    return c.user_id.in_(sa.select(t.users.c.id).where(t.users.c.name.in_(users)))
+
+
+_Agree = Callable[[sa.ColumnElement[int]], sa.ColumnElement[bool]]
+
+
+async def update_routed(
+    tx: Tx, users: Sequence[str], routed: Mapping[int, int], agree: _Agree | None = None
+) -> list[int]:
+    """Record which servers of these users every edge routes to, attempt by id; ids of those that changed.
+
+    `agree` says whether all others hold an attempt (0: no route at all); None: there is nobody to ask.
+    """
+    arrived = sa.update(t.servers).where(
+        sa.tuple_(c.id, c.phase_attempt).in_(list(routed.items())),
+        c.phase == Phase.READY,
+        c.routed_attempt.is_distinct_from(c.phase_attempt),
+    )
+    withdrawn = sa.update(t.servers).where(
+        _of(users), c.routed_attempt.is_not(None), c.phase != Phase.READY, c.id.not_in(list(routed))
+    )
+    if agree is not None:
+        arrived = arrived.where(agree(c.phase_attempt))
+        withdrawn = withdrawn.where(agree(sa.literal(0)))
+    changed: list[int] = []
+    if routed:
+        done = arrived.values(routed_attempt=c.phase_attempt).returning(c.id)
+        changed += (await tx.execute(done)).scalars()
+    gone = withdrawn.values(routed_attempt=None).returning(c.id)
+    return changed + list((await tx.execute(gone)).scalars())
+
+
+async def list_unsettled(tx: Tx, users: Sequence[str]) -> dict[int, int]:
+    """Servers of these users that not every edge is known to route to as it should: attempt by id, 0 for no route."""
+    ready = c.phase == Phase.READY
+    statement = sa.select(c.id, sa.case((ready, c.phase_attempt), else_=0)).where(
+        _of(users),
+        sa.or_(
+            sa.and_(ready, c.routed_attempt.is_distinct_from(c.phase_attempt)),
+            sa.and_(~ready, c.routed_attempt.is_not(None)),
+        ),
+    )
+    return {row[0]: row[1] for row in await tx.execute(statement)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from apphub.db import Database
+from apphub.db import Database, DatabaseAway
 from apphub.kit import clock
 from apphub.servers.store import note_used
 
@@ -42,5 +42,10 @@ class Usage:
         """Write what was noted until now."""
         used = sorted(self._used)
         self._used.clear()
-        async with self.db.write() as tx:
-            await note_used(tx, used, clock.now())
+        try:
+            async with self.db.write() as tx:
+                await note_used(tx, used, clock.now())
+        except DatabaseAway:
+            self._used.update(used)
+            self._news.set()
+            raise

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 import structlog
 
 from apphub.db import Database
-from apphub.db.changes import RIGHTS
+from apphub.db.changes import ENDED, RIGHTS
 from apphub.passes import Passes
 from apphub.proxy.base import DataPlane
-from apphub.reconcile.routes import Publisher
 
 log = structlog.get_logger(__name__)
 
@@ -33,8 +32,15 @@ class VisitorReview:
 
     db: Database
     passes: Passes
-    publisher: Publisher
     plane: DataPlane
+
+    async def tell_ended(self) -> None:
+        """Keep the edges told whose open streams must end, whichever replica found out, until cancelled."""
+        with self.db.changes.listen(ENDED) as news:
+            while True:
+                news.clear()
+                self.plane.end_streams(await self.passes.ended())
+                await news.wait()
 
     async def run(self) -> None:
         """Review until cancelled."""
@@ -50,11 +56,9 @@ class VisitorReview:
                 await asyncio.sleep(TOGETHER)
 
     async def _review(self) -> None:
-        lost = await self.passes.review()
-        if lost:
-            log.info("passes.denied", passes=len(lost))
-            self.plane.end_streams(one.visitor for one in lost)
-            self.publisher.changed({one.owner for one in lost})
+        denied = await self.passes.review()
+        if denied:
+            log.info("passes.denied", passes=denied)
 
     async def _pause(self) -> float | None:
         """Until the next pass runs out, if there are any."""

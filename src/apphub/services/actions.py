@@ -15,7 +15,7 @@ from apphub.access.model import NewToken
 from apphub.access.scopes import check
 from apphub.audit import By, insert_entry
 from apphub.db import Database
-from apphub.db.changes import RIGHTS
+from apphub.db.changes import RIGHTS, SERVICES
 from apphub.errors import Conflict, Invalid, NotFound, shown
 from apphub.kit import clock
 from apphub.kit.names import SLUG
@@ -76,7 +76,7 @@ class Services:
                     no_confirm=new.oauth_no_confirm,
                 )
             await insert_entry(tx, by, "service.create", f"service:{new.name}")
-            tx.changed(RIGHTS)
+            tx.changed(RIGHTS, SERVICES)
             return await store.get_service(tx, new.name)
 
     async def delete(self, by: By, name: str) -> None:
@@ -89,7 +89,7 @@ class Services:
                 raise NotModifiable(f"Service {name} is not modifiable at runtime")
             await store.delete_service(tx, service.id)
             await insert_entry(tx, by, "service.delete", service.label)
-            tx.changed(RIGHTS)
+            tx.changed(RIGHTS, SERVICES)
 
     def _check(self, new: NewService) -> None:
         if len(new.name) > 63 or not SLUG.fullmatch(new.name):

@@ -11,7 +11,7 @@ every ten seconds to notice a dead hub: the options below allow that.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ import structlog
 
 from apphub.errors import Unavailable, shown
 from apphub.proxy.base import Scope, Visitor
-from apphub.proxy.envoy.ended import EndedStreams
+from apphub.proxy.envoy.ended import write_ended
 from apphub.proxy.envoy.resources import HUB_SCOPE, hub_resource, resource
 from apphub.proxy.envoy.rundir import check_socket_path, private_directory
 from apphub.proxy.envoy.session import Session
@@ -63,7 +63,7 @@ class ControlPlane:
         socket: Path,
         base_url: str = "/",
         *,
-        ended: EndedStreams,
+        ended: Path,
         patience: float = PATIENCE,
         hides: bool = False,
     ) -> None:
@@ -75,6 +75,7 @@ class ControlPlane:
         self._hides = hides
         self._table: dict[str, Resource] = {HUB_SCOPE: hub_resource(self._base_url)}
         self._sessions: set[Session] = set()
+        self._callbacks: list[Callable[[int], None]] = []
         self._waiters: set[_Waiter] = set()
         self._server: grpc.aio.Server | None = None
 
@@ -122,13 +123,17 @@ class ControlPlane:
         finally:
             self._waiters.discard(waiter)
 
-    def end_streams(self, visitors: Iterable[Visitor]) -> None:
-        """End what these have open (websockets, events) within moments."""
-        self._ended.add(visitors)
+    def note(self, changes: Mapping[str, Scope]) -> None:
+        """Make these scopes so for edges that come later, while none is connected."""
+        self._change(changes)
 
-    def allow_streams(self, visitor: Visitor) -> None:
-        """This one may visit again."""
-        self._ended.discard(visitor)
+    def on_edges(self, callback: Callable[[int], None]) -> None:
+        """Call `callback` with how many edges are connected, whenever that changes."""
+        self._callbacks.append(callback)
+
+    def end_streams(self, visitors: Iterable[Visitor]) -> None:
+        """End what these, and nobody else, have open (websockets, events) within moments."""
+        write_ended(self._ended, visitors)
 
     async def close(self) -> None:
         """End the streams; the edges keep their routes."""
@@ -175,6 +180,7 @@ class ControlPlane:
             return
         session = Session(hello.node, hello.initial_versions, self._table)
         self._sessions.add(session)
+        self._count()
         log.info("edge_connected", edge=shown(session.edge), held=len(hello.initial_versions))
         self._settle()
         try:
@@ -184,8 +190,13 @@ class ControlPlane:
                 writer.cancel()
         finally:
             self._sessions.discard(session)
+            self._count()
             log.info("edge_gone", edge=shown(session.edge))
             self._settle()
+
+    def _count(self) -> None:
+        for callback in self._callbacks:
+            callback(len(self._sessions))
 
     async def _read(self, session: Session, requests: AsyncIterator[bytes]) -> None:
         try:

@@ -1,9 +1,7 @@
 """Which process is ours: a record on disk that survives the hub, checked against the system.
 
-A process id alone means little: it is given out again, and starts anew at every boot. With
-the boot and the process's start time it names one process for good (proc(5)). The record
-is written just after the start; a hub that dies in between leaves none, and then whoever
-listens on the admin socket is asked for (unix(7), SO_PEERCRED).
+The record is written just after the start; a hub that dies in between leaves none, and then
+whoever listens on the admin socket is asked for (unix(7), SO_PEERCRED).
 """
 
 from __future__ import annotations
@@ -14,6 +12,7 @@ import struct
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from apphub.kit.processes import boot_id, start_time
 from apphub.proxy.envoy.rundir import write_private
 
 
@@ -49,22 +48,6 @@ def load(path: Path) -> Identity | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return found if found.alive() else None
-
-
-def boot_id() -> str:
-    """Names this boot of the machine."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-
-
-def start_time(pid: int) -> int | None:
-    """When the process started, in ticks since the boot; None when it has ended."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
-    except OSError:
-        return None
-    # The second field is the program's name, which may hold anything; the third is the state.
-    fields = stat.rpartition(")")[2].split()
-    return None if fields[0] in "ZX" else int(fields[19])
 
 
 def listener_of(path: Path) -> int | None:

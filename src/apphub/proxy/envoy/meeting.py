@@ -54,7 +54,8 @@ class Meeting:
 
     def numbers(self) -> list[int]:
         """Of the hubs whose sockets are there, listened at or not."""
-        names = (re.fullmatch(r"hub-([1-9]\d*)\.sock", path.name) for path in self.folder.iterdir())
+        found = self.folder.iterdir() if self.folder.exists() else ()
+        names = (re.fullmatch(r"hub-([1-9]\d*)\.sock", path.name) for path in found)
         return sorted(int(name[1]) for name in names if name)
 
     def listening(self) -> list[int]:

@@ -40,6 +40,10 @@ from apphub.runtimes.process.roll import Leader, Roll
 _BY_FORCE = (0.0, 0.01, 0.03, 0.1, 0.3, 0.6, 1.0)
 
 
+#: Seconds between looks whether somebody has recorded how a process ended.
+_WITNESSED = (0.0, 0.01, 0.04, 0.1)
+
+
 class ProcessRuntime:
     """Runs servers as processes of this machine (Linux)."""
 
@@ -143,10 +147,13 @@ class ProcessRuntime:
 
     async def _recorded(self, ref: Ref) -> Record | None:
         record = await asyncio.to_thread(records.load, self._places, self._hub_id, str(ref))
-        if record is None or record.ended or lives(record):
-            return record
-        # It may have ended between the two looks, and its end been recorded.
-        return await asyncio.to_thread(records.load, self._places, self._hub_id, str(ref))
+        for pause in _WITNESSED:
+            if record is None or record.ended or lives(record):
+                break
+            # It may have ended between the two looks; another hub's helper may be about to say how.
+            await asyncio.sleep(pause)
+            record = await asyncio.to_thread(records.load, self._places, self._hub_id, str(ref))
+        return record
 
     async def _signal(self, of: dict[str, Leader | None], number: int, spare: bool) -> dict[str, int]:
         counts: dict[str, int] = await self._helper.ask("signal", of=of, number=number, spare=spare)

@@ -15,8 +15,10 @@ Used by the helper, so the standard library only.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 
@@ -71,6 +73,11 @@ class Places(NamedTuple):
         """The same while it is being written; left behind by a helper that is killed just then."""
         return f"{self.run}/.{ref}"
 
+    @property
+    def turn(self) -> str:
+        """Locked by the helper that starts something."""
+        return f"{self.run}/.turn"
+
     def logs(self, server_id: int | str) -> str:
         """Folder of the output of all attempts of a server."""
         return f"{self.data_dir}/logs/{server_id}"
@@ -113,6 +120,19 @@ def save(places: Places, record: Record) -> None:
     with open(fd, "w", encoding="utf-8") as file:  # noqa: PTH123
         json.dump(record._asdict(), file)
     os.rename(draft, places.record(record.ref))  # noqa: PTH104
+
+
+@contextlib.contextmanager
+def turn(places: Places) -> Iterator[None]:
+    """One helper at a time: those of several hubs may be asked for the same object."""
+    fd = os.open(places.turn, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        # Said and not left to the closing: the child that was forked meanwhile has the file open too.
+        fcntl.flock(fd, fcntl.LOCK_UN)
+        os.close(fd)
 
 
 def remove(places: Places, ref: str) -> None:

@@ -131,13 +131,14 @@ class Spawner:
             if child.record.ref == order.ref and child.launch is not None:
                 child.requests.append(request)
                 return
-        existing = records.load(self._places, self._hub_id, order.ref)
-        if existing is not None:
-            self._send({"id": request, "ok": existing._asdict()})
-            return
-        if order.port:
-            launching.check_address(order.ip, order.port)
-        self._fork(request, order)
+        with records.turn(self._places):
+            existing = records.load(self._places, self._hub_id, order.ref)
+            if existing is None:
+                if order.port:
+                    launching.check_address(order.ip, order.port)
+                self._fork(request, order)
+                return
+        self._send({"id": request, "ok": existing._asdict()})
 
     def _fork(self, request: int, order: Order) -> None:
         order.env[procfs.MARKER] = procfs.marker(self._hub_id, *order.ref.split("-"))

@@ -487,3 +487,43 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_tokens_service_id"), ["service_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_tokens_session_id"), ["session_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_tokens_user_id"), ["user_id"], unique=False)
+
+    op.create_table(
+        "ended_streams",
+        sa.Column("server_id", Id, nullable=False),
+        sa.Column("session", sa.Text(), nullable=False),
+        sa.Column("until", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["server_id"], ["servers.id"], name=op.f("fk_ended_streams_server_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("server_id", "session", name=op.f("pk_ended_streams")),
+    )
+    op.create_table(
+        "replicas",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("place", sa.Text(), nullable=False),
+        sa.Column("process", sa.Text(), nullable=False),
+        sa.Column("edges", sa.Integer(), nullable=False),
+        sa.Column("seen", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_replicas")),
+    )
+    op.create_table(
+        "routes_held",
+        sa.Column("replica_id", sa.Text(), nullable=False),
+        sa.Column("server_id", Id, nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("replica_id", "server_id", name=op.f("pk_routes_held")),
+    )
+    op.create_table(
+        "jobs",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("until", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_jobs")),
+    )
+    op.create_table(
+        "declarations",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_declarations")),
+    )
