@@ -15,7 +15,7 @@ from apphub.errors import Conflict, Invalid
 def told(error: sa.exc.DBAPIError) -> Exception:
     """The error to raise, by PostgreSQL's code (its manual, appendix A) or SQLite's name for it."""
     code = str(getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None))
-    if error.connection_invalidated or code.startswith(("08", "57P")):
+    if error.connection_invalidated or code.startswith(("08", "57P", "53300")):
         return DatabaseAway()
     match code:
         case "22021" | "22P05":

@@ -15,6 +15,7 @@ from typing import Literal
 from apphub.audit import By, insert_entry
 from apphub.db import Database
 from apphub.db.changes import RIGHTS
+from apphub.db.lock import DECLARED, take_turns
 from apphub.errors import Forbidden, Invalid, LimitReached
 from apphub.kit import clock, metrics, secrets
 from apphub.kit.names import is_name, user_name
@@ -107,6 +108,7 @@ class Login:
         password = secrets.new_token()[:20]
         hashed = await self._passwords.hash(password)
         async with self._db.write() as tx:
+            await take_turns(tx, DECLARED)  # hubs may start together, and each would tell another one
             person = await people_store.get_person(tx, name)
             if await people_store.find_password(tx, name) is not None:
                 return None

@@ -47,7 +47,6 @@ class Replicas:
         self._place = place
         self._process = this_process()
         self._edges = 0
-        self._news = asyncio.Event()
         self._neighbours: set[str] = set()
 
     def since(self) -> datetime:
@@ -58,19 +57,20 @@ class Replicas:
         """So many edges are connected to this one."""
         if number != self._edges:
             self._edges = number
-            self._news.set()
+            self._db.changes.tell([REPLICAS])
 
     async def run(self) -> None:
         """Say so, and look, until cancelled."""
-        while self.several:
-            self._news.clear()
-            await self.look()
-            try:
-                async with asyncio.timeout(EVERY.total_seconds() * random.uniform(0.75, 1.25)):  # noqa: S311
-                    await self._news.wait()
-            except TimeoutError:
-                continue
-        await asyncio.Event().wait()
+        with self._db.changes.listen(REPLICAS) as news:
+            while self.several:
+                news.clear()
+                await self.look()
+                try:
+                    async with asyncio.timeout(EVERY.total_seconds() * random.uniform(0.75, 1.25)):  # noqa: S311
+                        await news.wait()
+                except TimeoutError:
+                    continue
+            await asyncio.Event().wait()
 
     async def look(self) -> None:
         """Say that this one is there, and forget those that are not."""

@@ -29,8 +29,8 @@ XDS_CLUSTER = "xds"
 
 #: Seconds between two looks whether a socket has come or gone, and whether all of them are listened at.
 LOOK, LOOK_CLOSELY = 0.1, 1.0
-#: Seconds after which every edge has seen that a socket is gone.
-NOTICED = 4 * LOOK
+#: Seconds after which every edge has seen that a socket is gone, on a busy machine too.
+NOTICED = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,34 @@
+"""Files that several processes make together, and which process is which."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from apphub.kit.files import settle
+from apphub.kit.processes import lives, start_time, this_process
+
+
+def test_of_many_that_write_a_file_at_once_one_does_and_all_read_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    with ThreadPoolExecutor(16) as pool:
+        said = set(pool.map(lambda number: settle(file, f"number {number}"), range(64)))
+    assert said == {file.read_text()}
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_process_is_known_until_it_ends_and_not_by_its_number_alone() -> None:
+    here = this_process()
+    assert lives(here)
+    boot, pid, start = here.split(":")
+    assert not lives(f"{boot}:{pid}:{int(start) + 1}")
+    assert not lives(f"another:{pid}:{start}")
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        other = f"{boot}:{child.pid}:{start_time(child.pid)}"
+        assert lives(other)
+        child.kill()
+        child.wait()
+    assert not lives(other)
