@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from urllib.parse import unquote
 
+import httpx
 import pytest
 from guarding import ECHO, echoing, let_in, signed_in, start
 
@@ -76,6 +77,20 @@ def test_a_server_that_was_made_renamed_or_removed_and_never_started_counts_too(
         answer = browser.get("/user/ada/newer/x", headers=HTML, follow_redirects=True)
         assert answer.json()["path"].startswith("/user/ada/newer/x")
         assert _asked(hub, "/user/ada/newer/x")[0] == 200
+
+
+def test_an_edge_that_has_not_heard_yet_is_told_no(hub: RunningHub) -> None:
+    """The edge asks about a server that has just stopped, or does not exist: nobody is let through unasked."""
+    start(hub, "kim")
+    start(hub, "kim", "lab")
+    assert hub.ask("DELETE", "users/kim/servers/lab").status_code in (202, 204)
+    until(lambda: hub.server("kim", "lab").get("pending") is None, "it has stopped")
+    headers = {"authorization": f"Bearer {hub.token}"}
+    socket = httpx.HTTPTransport(uds=str(hub.data_dir / "run" / "hub-1.sock"))
+    with httpx.Client(transport=socket, base_url="http://hub/hub/edge/check", headers=headers) as edge:
+        assert edge.get("/user/kim/x").status_code == 200
+        for path in ("/user/kim/lab/x", "/user/nobody/x", "/services/none/x"):
+            assert edge.get(path).status_code == 503
 
 
 def test_below_a_default_server_that_asks_by_itself_nothing_is_kept(hub: RunningHub) -> None:

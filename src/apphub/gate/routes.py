@@ -40,6 +40,8 @@ _METHODS = [HttpMethod[name] for name in ("GET", "HEAD", "POST", "PUT", "PATCH",
 _REMOVE = "x-envoy-auth-headers-to-remove"
 #: Names the sign-in to the edge, which ends what it has open when it may no longer visit.
 _SESSION = "x-hub-session"
+#: It has just ended: the edge, which asks for guarded apps alone, hears of it this moment.
+_SOON = {"retry-after": "1"}
 _SAY_WHO = {"www-authenticate": 'Bearer realm="apphub"'}
 
 
@@ -57,7 +59,7 @@ async def check(request: HubRequest) -> Response[bytes]:
     path = path.removeprefix(request.hub.urls.base.rstrip("/"))
     visit = await find_visit(request, path)
     if visit is None:
-        return _pass_on({})  # no guarded app there: the edge finds no route, or one that asks by itself
+        return _refuse(503, _SOON)
     if (known := await _known(request, visit)) is not None:
         return known
     if _navigates(request):
@@ -71,7 +73,7 @@ async def _check_own(request: HubRequest, apps: AppHosts, path: str) -> Response
     server_id = apps.server_id(request.headers.get("host", ""))
     visit = await find_own_visit(request, server_id) if server_id is not None else None
     if visit is None:
-        return _refuse(503, {"retry-after": "1"})  # it has just ended, and the edge hears of it this moment
+        return _refuse(503, _SOON)
     if (known := await _known(request, visit)) is not None:
         return known
     if _navigates(request):

@@ -35,7 +35,7 @@ class Visit:
 
 async def find_visit(request: HubRequest, path: str) -> Visit | None:
     """The guarded server below whose prefix a path (`/user/ada/lab/x`, as sent) lies, by the rule that the
-    edge routes by: a named server that runs wins over the default one.
+    edge routes by: a named server, also one that does not run, wins over the default one.
     """
     parts = path.split("/")
     if len(parts) < 4 or parts[1] != "user":
@@ -44,7 +44,7 @@ async def find_visit(request: HubRequest, path: str) -> Visit | None:
     if account is None:
         return None
     named = account.server(unquote(parts[3])) if len(parts) > 4 and parts[3] else None
-    server = named if named is not None and named.address is not None else account.server("")
+    server = named if named is not None else account.server("")
     if server is None or server.address is None or server.plan is None or not server.plan.guarded:
         return None
     return Visit(account, server)
