@@ -37,6 +37,7 @@ from apphub.proxy.base import DataPlane
 from apphub.reconcile.launch_rights import LaunchRights
 from apphub.reconcile.loop import Pace, Reconciler
 from apphub.reconcile.ports import Ports
+from apphub.reconcile.removals import Removals
 from apphub.reconcile.routes import Publisher
 from apphub.reconcile.services import ServiceKeeper
 from apphub.reconcile.steps import Steps
@@ -46,6 +47,7 @@ from apphub.replicas import Replicas
 from apphub.runtimes.base import Runtime
 from apphub.runtimes.process.driver import ProcessRuntime
 from apphub.servers.actions import Servers
+from apphub.servers.care import Care
 from apphub.servers.launch import Surroundings
 from apphub.servers.views import Views
 from apphub.services import Services
@@ -72,6 +74,7 @@ class Hub:
     access: Access
     people: People
     servers: Servers
+    care: Care
     services: Services
     shares: Shares
     passes: Passes
@@ -158,6 +161,7 @@ async def open_hub(
             access=access,
             people=people,
             servers=Servers(db, people, profiles, settings.limits, urls.apps is not None),
+            care=Care(db),
             services=Services(db),
             shares=Shares(db),
             passes=passes,
@@ -191,6 +195,7 @@ async def open_hub(
                     ("profiles", profiles.run),
                     ("launch rights", LaunchRights(db, profiles, settings.on_group_loss).run),
                     ("reload", reload.run),
+                    ("removals", Removals(db).run),
                     ("usage", usage.run),
                     ("turns", metrics.watch_loop),
                     ("sweep", lambda: _sweep(replicas, access, passes)),

@@ -116,8 +116,10 @@ class Moment:
 
 
 def asks(now: Moment) -> Iterator[Moment]:
-    """Start, stop, remove: as `servers/actions` lets people do it."""
+    """Start, restart, stop, remove: as `servers/actions` lets people do it."""
     server = now.server
+    if server.ready and now.attempt < ATTEMPTS:
+        yield replace(now, attempt=now.attempt + 1, admitted=False)
     if not server.active and now.attempt < ATTEMPTS:
         yield replace(now, wanted=Wanted.RUNNING, attempt=now.attempt + 1, admitted=False)
     if server.active:

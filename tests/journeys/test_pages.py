@@ -133,12 +133,13 @@ def test_a_token_with_a_scope_that_one_does_not_have_is_refused_in_words(
         dora.sign_in("dora")
         dora.shows("hub/home")
         dora.go("hub/token")
-        dora.page.get_by_text("Limit what it may do").click()
-        dora.page.get_by_label("Scopes").fill("admin:users")
+        dora.page.get_by_label("Only this:").check()
+        dora.page.get_by_text("Other scopes").click()
+        dora.page.get_by_label("Scopes", exact=True).fill("admin:users")
         with dora.refused(400):
             dora.page.get_by_role("button", name="Create a token").click()
             expect(dora.page.get_by_role("alert")).to_contain_text("admin:users")
-        expect(dora.page.get_by_label("Scopes")).to_have_value("admin:users")
+        expect(dora.page.get_by_label("Scopes", exact=True)).to_have_value("admin:users")
 
 
 @pytest.mark.parametrize(

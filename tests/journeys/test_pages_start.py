@@ -20,7 +20,7 @@ def hub() -> Iterator[RunningHub]:
     config = {
         **TRIAL,
         "profiles": [apps.HELLO, apps.STEERED],
-        "timeouts": {"slow_spawn": "20s", "stop": "2s"},
+        "timeouts": {"slow_spawn": "20s", "stop": "2s", "undo": "8s"},
     }
     with RunningHub(config) as hub:
         yield hub
@@ -119,7 +119,9 @@ def test_a_start_can_be_cancelled_and_leaves_nothing(hub: RunningHub, browser: B
     assert hub.server_pids().keys() <= before.keys()
 
 
-def test_a_second_server_gets_a_name_and_can_be_removed(hub: RunningHub, browser: Browser) -> None:
+def test_a_second_server_gets_a_name_and_can_be_deleted_and_brought_back_for_a_while(
+    hub: RunningHub, browser: Browser
+) -> None:
     with visiting(browser, hub) as finn:
         finn.sign_in("finn")
         start_slowly(finn, 0)
@@ -129,11 +131,16 @@ def test_a_second_server_gets_a_name_and_can_be_removed(hub: RunningHub, browser
         finn.home()
         finn.server("second-one").get_by_role("button", name="Stop").click()
         expect(finn.server("second-one")).to_contain_text("Stopped")
-        finn.server("second-one").get_by_role("button", name="Remove").click()
-        dialog = finn.page.get_by_role("dialog")
-        dialog.get_by_role("button", name="Remove").click()
+        finn.server("second-one").get_by_text("More for second-one").click()
+        finn.server("second-one").get_by_role("button", name="Delete").click()
         finn.shows("hub/home")
-        expect(finn.server("second-one")).to_have_count(0)
+        expect(finn.server("second-one")).to_contain_text("Deleted.")
+        finn.server("second-one").get_by_role("button", name="Undo").click()
+        expect(finn.server("second-one")).to_contain_text("Stopped")
+        finn.server("second-one").get_by_text("More for second-one").click()
+        finn.server("second-one").get_by_role("button", name="Delete").click()
+        expect(finn.server("second-one")).to_contain_text("Deleted.")
+        expect(finn.server("second-one")).to_have_count(0)  # the list follows by itself
         expect(finn.server()).to_contain_text("Ready")
 
 

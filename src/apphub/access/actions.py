@@ -20,6 +20,7 @@ from apphub.access.model import (
     NewToken,
     NoSuchToken,
     Owner,
+    SignedIn,
     Token,
     TooMuch,
 )
@@ -149,8 +150,10 @@ class Access:
         await self._remember(key, version, actor, actor.expires, last_activity)
         return actor
 
-    async def start_session(self, user_id: int, life: timedelta) -> Session:
-        """Note a sign-in."""
+    async def start_session(
+        self, user_id: int, life: timedelta, *, agent: str = "", address: str = ""
+    ) -> Session:
+        """Note a sign-in; `agent` and `address` are what its owner is shown of it."""
         now = clock.now()
         secret, public_id = secrets.new_token(), secrets.new_token()[:32]
         async with self._db.write() as tx:
@@ -161,8 +164,15 @@ class Access:
                 user_id=user_id,
                 now=now,
                 expires=now + life,
+                agent=agent[:200],
+                address=address[:100],
             )
         return Session(session_id, secret, public_id, now + life)
+
+    async def sessions_of(self, name: str) -> list[SignedIn]:
+        """Where a person is signed in, the newest first."""
+        async with self._db.read() as tx:
+            return await store.list_sessions_of(tx, name, clock.now())
 
     async def end_session(self, by: By, session_id: int) -> None:
         """Sign out: the session and every app token that it granted end."""

@@ -52,6 +52,19 @@ class Token:
         return f"a{self.id}"
 
 
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A place where somebody is signed in, without what proves it."""
+
+    id: int
+    public_id: str
+    created: datetime
+    expires: datetime
+    #: The browser's User-Agent header, and where it was; empty: not known.
+    agent: str
+    address: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewToken:
     """A token about to be stored; `secret` is known only here and to whom it is handed."""

@@ -27,6 +27,8 @@ ENDED = "ended"
 REPLICAS = "replicas"
 #: Kind of the topics that say whose routes may have changed.
 ROUTES = "routes"
+#: Topic of servers that were deleted and can still be brought back.
+REMOVALS = "removals"
 
 
 def server_topic(server_id: int) -> str:

@@ -110,6 +110,8 @@ sessions = _table(
     _of("users", "user_id"),
     sa.Column("created", Moment, nullable=False),
     sa.Column("expires", Moment, nullable=False, index=True),
+    sa.Column("agent", sa.Text, nullable=False, server_default=""),  # for its owner to know it by
+    sa.Column("address", sa.Text, nullable=False, server_default=""),
 )
 
 #: Apps that may be launched. Rows stay when a profile is withdrawn, and `revision` rises with every
@@ -169,6 +171,7 @@ servers = _table(
     sa.Column("requested", Moment),
     sa.Column("profile_id", Id, sa.ForeignKey("profiles.id", ondelete="SET NULL"), index=True),
     sa.Column("ends", Moment, index=True),  # stopped then, if its owner may still not start it
+    sa.Column("removal", Moment, index=True),  # forgotten then, unless somebody takes that back
     # what is; written by the reconciler only
     sa.Column("phase", sa.Text, nullable=False, server_default="stopped"),
     sa.Column("phase_attempt", sa.Integer, nullable=False, server_default="0"),

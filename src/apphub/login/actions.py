@@ -103,6 +103,27 @@ class Login:
             await insert_entry(tx, by, "user.password", person.label)
             tx.changed(RIGHTS)
 
+    async def change_password(self, by: By, name: str, old: str, new: str) -> None:
+        """Give a person a new password who knows the present one; every sign-in of theirs ends.
+
+        A wrong one counts as a failed sign-in. Raises `SignInFailed`, `TooManyFailures` and `Invalid`.
+        """
+        keys = [f"account:{secrets.digest(name)}", address_key(by.address)]
+        await self._check_failures(keys)
+        async with self._db.read() as tx:
+            hashed = await people_store.find_password(tx, name)
+        if not 0 < len(old) <= LONGEST or not await self._passwords.verify(hashed, old):
+            now = clock.now()
+            async with self._db.write() as tx:
+                await store.add_failure(tx, keys, now, now + self._settings.failure_window)
+            raise SignInFailed
+        await self.set_password(by, name, new)
+
+    async def has_password(self, name: str) -> bool:
+        """Whether a person has a password that the hub keeps."""
+        async with self._db.read() as tx:
+            return await people_store.find_password(tx, name) is not None
+
     async def ensure_password(self, name: str) -> str | None:
         """Give an account that has no password a random one; the password, once, or None."""
         password = secrets.new_token()[:20]

@@ -11,6 +11,7 @@ from litestar.enums import MediaType
 from apphub.kit import cookies
 from apphub.pages.contexts import Message, Page, Shell
 from apphub.pages.render import Renderer, negotiate
+from apphub.settings import Look
 from apphub.web import xsrf
 from apphub.web.credentials import xsrf_cookie
 from apphub.web.front import POLICY
@@ -26,9 +27,9 @@ _POLICY = (
 
 
 @cache
-def renderer(base: str) -> Renderer:
-    """The renderer of a hub at this base path."""
-    return Renderer(base)
+def renderer(base: str, look: Look | None = None) -> Renderer:
+    """The renderer of a hub at this base path, whose pages have this look."""
+    return Renderer(base, look=look)
 
 
 def language(request: HubRequest) -> str:
@@ -55,7 +56,9 @@ def show(
         announcement=request.hub.settings.announcement,
         messages=messages,
     )
-    body = renderer(request.hub.urls.base).page(page, shell, language=language(request))
+    body = renderer(request.hub.urls.base, request.hub.settings.pages).page(
+        page, shell, language=language(request)
+    )
     response = Response(body, status_code=status, media_type=MediaType.HTML)
     # Two policies: browsers enforce both. The first is the one that JupyterHub's tools look for.
     report = f"frame-ancestors 'none'; report-uri {request.hub.urls.hub}security/csp-report"

@@ -9,14 +9,21 @@ from apphub.access.actor import Actor
 from apphub.access.grants import Target
 from apphub.kit.urls import Urls
 from apphub.pages.contexts import Card, Choice, Guest, OptionField, ServerRow, State
-from apphub.pages.locale import gettext
+from apphub.pages.locale import SOURCE, gettext
+from apphub.pages.said import say
+from apphub.reconcile.idle import unused_at
 from apphub.servers.launch import first_page
 from apphub.servers.model import Server
 from apphub.settings import Option, Profile
 
 
 def card(
-    profile: Profile, language: str, chosen: Mapping[str, Any] | None = None, *, is_open: bool = True
+    profile: Profile,
+    language: str,
+    chosen: Mapping[str, Any] | None = None,
+    *,
+    is_open: bool = True,
+    ask: str = "",
 ) -> Card:
     """A profile, with the reason why it is locked for somebody whom it is not open to."""
     return Card(
@@ -28,6 +35,7 @@ def card(
         cpus=profile.cpu_limit,
         options=[field(name, option, (chosen or {}).get(name)) for name, option in profile.options.items()],
         locked="" if is_open else _locked(profile, language),
+        ask="" if is_open else ask,
     )
 
 
@@ -87,6 +95,8 @@ def server_row(
     groups: frozenset[str] = frozenset(),
     listed: bool = True,
     guests: Sequence[Guest] | None = None,
+    origin: str = "",
+    language: str = SOURCE,
 ) -> ServerRow:
     """One server in a list, with what the actor may do to it.
 
@@ -100,12 +110,16 @@ def server_row(
         name=server.key.name,
         display_name=server.display_name,
         state=state_of(server),
-        reason=reason_of(server),
+        reason=say(language, reason_of(server)),
         profile=plan.title if plan is not None else "",
         icon=icons.get(plan.profile, "") if plan is not None else "",
         started=server.requested if server.active else None,
         last_activity=server.last_activity,
         url=first_page(server, urls) if actor.may("access:servers", target) else "",
+        address=f"{origin}{urls.server(*server.key)}",
+        idle_end=unused_at(server),
+        removal=server.removal,
+        details=actor.may("read:servers", target),
         removable=listed and may_stop and bool(server.key.name),
         may_start=actor.may("start:servers", target),
         may_stop=may_stop,

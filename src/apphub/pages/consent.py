@@ -8,12 +8,13 @@ from urllib.parse import urlsplit
 from authlib.common.urls import add_params_to_uri
 from litestar import Response, get, post
 
-from apphub.access.scopes import IDENTIFY, describe
+from apphub.access.scopes import IDENTIFY
 from apphub.errors import Unauthenticated
 from apphub.oauth.actions import Authorization, Refused, access_scope
-from apphub.pages.answers import redirect, show
+from apphub.pages.answers import language, redirect, show
 from apphub.pages.contexts import Consent, ScopeLine
 from apphub.pages.forms import Form
+from apphub.pages.said import scope_words
 from apphub.web.needs import public
 from apphub.web.request import HubRequest
 from apphub.web.says import FORM, HTML, Query, says
@@ -86,7 +87,7 @@ def consent_page(request: HubRequest, authorization: Authorization) -> Consent:
         app=client.description,
         destination="" if not host or request.origin.endswith(f"//{host}") else host,
         scopes=[
-            ScopeLine(scope=scope, description=describe(scope), required=False)
+            ScopeLine(scope=scope, description=scope_words(language(request), scope), required=False)
             for scope in authorization.scopes
             if scope not in implied
         ],

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from apphub.web.apidoc import Book
 
@@ -101,6 +101,8 @@ class Card:
     options: Sequence[OptionField] = ()
     #: Why it cannot be started by this person now; empty: it can.
     locked: str = ""
+    #: How to ask for it, in the site's words.
+    ask: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +135,14 @@ class ServerRow:
     last_activity: datetime | None = None
     #: Path of the app on this host; empty: it is not open to this person.
     url: str = ""
+    #: The whole address, to hand on.
+    address: str = ""
+    #: When it is stopped unless somebody uses it.
+    idle_end: datetime | None = None
+    #: When it is forgotten, unless that is taken back.
+    removal: datetime | None = None
+    #: Whether this person may name and share it, and see its page.
+    details: bool = False
     removable: bool = True
     may_start: bool = True
     may_stop: bool = True
@@ -158,6 +168,10 @@ class SignIn:
     error: str = ""
     #: For example how to get an account.
     hint: str = ""
+    #: Whether one password is everybody's, so that any name will do.
+    shared: bool = False
+    #: Whether every way of signing in is off.
+    closed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +188,10 @@ class Home:
     named: bool = True
     #: A free name, filled in when the default server is taken.
     suggested_name: str = ""
+    #: Where the forms are tried while they are filled in (JSON).
+    check: str = ""
+    #: Whether this is an administrator's first look at a hub that nobody else uses yet.
+    first_run: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +203,8 @@ class Spawn:
     server: str = ""
     #: None: there is nothing this person may start.
     card: Card | None = None
+    #: Where the form is tried while it is filled in (JSON).
+    check: str = ""
     #: Other profiles to choose instead, as (slug, name); reached by `?profile=`.
     others: Sequence[Choice] = ()
     next: str = ""
@@ -217,6 +237,11 @@ class SpawnPending:
     log: str = ""
     #: Why it failed; empty: it has not.
     failed: str = ""
+    #: What may help then.
+    advice: str = ""
+    #: Where its page and its report are; empty: not for this person.
+    details: str = ""
+    report: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,46 +257,6 @@ class Stopped:
     state: State = State.STOPPED
     reason: str = ""
     may_start: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenRow:
-    """One API token."""
-
-    id: str
-    note: str = ""
-    scopes: int = 0
-    created: datetime
-    last_used: datetime | None = None
-    expires: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AppRow:
-    """An app that holds OAuth access in this person's name."""
-
-    client_id: str
-    name: str
-    created: datetime
-    last_used: datetime | None = None
-    tokens: int = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tokens:
-    """API tokens and the apps that have access; posts `note`, `expires_in` and `scopes` to `hub/token`."""
-
-    template: ClassVar[str] = "token.html"
-    #: Just made; shown this once.
-    new_token: str = ""
-    note: str = ""
-    scopes: str = ""
-    #: Offered life times; None: it never expires.
-    lives: Sequence[timedelta | None] = (timedelta(days=30),)
-    chosen_life: timedelta | None = None
-    error: str = ""
-    tokens: Sequence[TokenRow] = ()
-    apps: Sequence[AppRow] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -364,6 +349,7 @@ class Error:
     sign_in: bool = False
 
 
-Page = (
-    SignIn | Home | Spawn | SpawnPending | Stopped | Tokens | Consent | AcceptShare | Admin | ApiDocs | Error
-)
+class Page(Protocol):
+    """What every page's value has."""
+
+    template: ClassVar[str]

@@ -11,6 +11,7 @@ from apphub.errors import HubError, Unauthenticated
 from apphub.pages.answers import language, redirect, show
 from apphub.pages.contexts import Error
 from apphub.pages.locale import gettext
+from apphub.pages.said import say
 from apphub.web.errors import message_of
 from apphub.web.request import HubRequest
 from apphub.web.xsrf import Forged
@@ -45,7 +46,7 @@ def words_of(error: Exception, status: int, tongue: str) -> tuple[str, str, str]
     if isinstance(error, OutOfReach):
         return "", gettext(tongue, "It is not there, or not open to you."), ""
     if isinstance(error, HubError):
-        return "", error.message, error.advice or ""
+        return "", say(tongue, error.message), say(tongue, error.advice or "")
     if status == 404:
         return "", gettext(tongue, "There is nothing at this address."), ""
     if status == 405:

@@ -32,6 +32,10 @@ class Form:
         """The value of a field, or an empty text."""
         return self._fields.get(name, [""])[-1].strip()
 
+    def secret(self, name: str) -> str:
+        """The value of a field as it was typed, spaces and all."""
+        return self._fields.get(name, [""])[-1]
+
     def texts(self, name: str) -> list[str]:
         """All values of a field."""
         return list(self._fields.get(name, ()))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from litestar import Response, get
 
@@ -13,7 +15,6 @@ from apphub.pages.cards import card, server_row
 from apphub.pages.contexts import Card, Guest, Home, Link
 from apphub.pages.locale import gettext
 from apphub.pages.signin import landing
-from apphub.people.model import Person
 from apphub.servers.views import Account
 from apphub.shares.model import Level, Of
 from apphub.web.needs import public, visitor
@@ -41,6 +42,14 @@ async def home(request: HubRequest) -> Response[bytes]:
     return show(request, await home_page(request))
 
 
+async def _first_run(request: HubRequest, account: Account) -> bool:
+    """Whether an administrator looks at a hub that nobody else uses yet."""
+    if not account.person.admin or account.servers:
+        return False
+    people, _ = await request.hub.views.count_all()
+    return people == 1
+
+
 @get("/hub/{rest:path}", guards=[public("says that nothing is there")])
 async def nowhere(request: HubRequest) -> Response[bytes]:
     """An address that is nobody's: a route, so that its page knows who is signed in."""
@@ -53,25 +62,26 @@ async def home_page(request: HubRequest) -> Home:
     account = await hub.views.account(request.actor.name)
     services = await hub.services.list(request.actor.reach("access:services"))
     shared, _ = await hub.shares.list_shares(Of(user=account.person.name), offset=0, limit=200)
-    guests = await _guests(request, account)
+    guests = await guests_of(request, account)
     groups = frozenset(account.person.groups)
     icons = {profile.slug: profile.icon for profile in hub.catalogue.all()}
+    row = partial(
+        server_row,
+        actor=request.actor,
+        urls=hub.urls,
+        icons=icons,
+        origin=request.origin,
+        language=language(request),
+    )
     servers = [server for server in account.servers if server.key.name or server.attempt]
     servers.sort(key=lambda server: (not server.active, server.key.name))
     given = {share.server.id: share.server for share in shared}  # one may be shared in several ways
     busy = _default_is_used(account)
     named = _may_have_more(account, hub.settings.limits.named_servers_per_user)
     return Home(
-        servers=[
-            server_row(
-                server, request.actor, hub.urls, icons, groups=groups, guests=guests.get(server.id, ())
-            )
-            for server in servers
-        ],
-        cards=_cards(request, account.person, full=busy and not named),
-        shared=[
-            server_row(server, request.actor, hub.urls, icons, listed=False) for server in given.values()
-        ],
+        servers=[row(server, groups=groups, guests=guests.get(server.id, ())) for server in servers],
+        cards=_cards(request, account, full=busy and not named),
+        shared=[row(server, listed=False) for server in given.values()],
         services=[
             Link(service.name, f"{hub.urls.base}services/{segment(service.name)}/")
             for service in services
@@ -79,10 +89,12 @@ async def home_page(request: HubRequest) -> Home:
         ],
         named=named,
         suggested_name=_free_name(account) if named and busy else "",
+        check=hub.urls.page("check", account.person.name),
+        first_run=await _first_run(request, account),
     )
 
 
-async def _guests(request: HubRequest, account: Account) -> dict[int, list[Guest]]:
+async def guests_of(request: HubRequest, account: Account) -> dict[int, list[Guest]]:
     """Whom this person's servers are shared with, by the server's id."""
     if not request.actor.holds("shares"):
         return {}
@@ -99,19 +111,35 @@ async def _guests(request: HubRequest, account: Account) -> dict[int, list[Guest
     return guests
 
 
-def _cards(request: HubRequest, person: Person, *, full: bool) -> list[Card]:
-    """What may be started first, then what may not, with the reason why."""
-    tongue = language(request)
+def _cards(request: HubRequest, account: Account, *, full: bool) -> list[Card]:
+    """What may be started first, then what may not, with the reason why where the site wants that."""
+    tongue, look = language(request), request.hub.settings.pages
     catalogue = request.hub.catalogue
-    open_ones = {profile.slug: profile for profile in catalogue.open_to(person)}
+    open_ones = {profile.slug: profile for profile in catalogue.open_to(account.person)}
+    shown = catalogue.all() if look.locked == "show" else open_ones.values()
     cards = [
-        card(open_ones.get(profile.slug, profile), tongue, is_open=profile.slug in open_ones)
-        for profile in catalogue.all()
+        card(
+            open_ones.get(profile.slug, profile),
+            tongue,
+            last_options(account, profile.slug),
+            is_open=profile.slug in open_ones,
+            ask=look.ask_for_access,
+        )
+        for profile in shown
     ]
     if full:
         why = gettext(tongue, "You have as many servers as you may. Stop or remove one first.")
         cards = [replace(one, locked=one.locked or why) for one in cards]
     return sorted(cards, key=lambda one: bool(one.locked))
+
+
+def last_options(account: Account, slug: str) -> dict[str, Any]:
+    """What somebody chose when they last started this profile."""
+    started = [
+        one for one in account.servers if one.plan is not None and one.plan.profile == slug and one.requested
+    ]
+    started.sort(key=lambda one: one.requested or one.created)
+    return dict(started[-1].plan.options) if started and started[-1].plan is not None else {}
 
 
 def _default_is_used(account: Account) -> bool:

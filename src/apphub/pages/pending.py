@@ -21,12 +21,17 @@ from apphub.pages.addressed import (
 from apphub.pages.answers import language, redirect, show
 from apphub.pages.contexts import SpawnPending
 from apphub.pages.locale import gettext
+from apphub.pages.report import write_report
+from apphub.pages.said import say
 from apphub.pages.stopped import stopped_page
 from apphub.runtimes.base import Ref
 from apphub.servers.model import NoSuchServer, Server
 from apphub.web.needs import needs
 from apphub.web.progress import TAIL, stream
 from apphub.web.request import HubRequest
+
+#: Bytes of output in a report.
+REPORTED = 64_000
 
 
 @get(paths("spawn-pending"), guards=[needs("read:servers", of_server=True)])
@@ -39,7 +44,7 @@ async def pending(request: HubRequest) -> Response[bytes]:
         raise NoSuchServer(key)
     if server.ready:
         return redirect(onward(request, server))
-    if server.pending == "spawn" or server.failed:
+    if server.pending == "spawn" or server.asked_again or server.failed:
         return show(request, await pending_page(request, server))
     return show(request, stopped_page(request, account, server, goal_of(request, server)))
 
@@ -51,12 +56,35 @@ async def events(request: HubRequest) -> Stream:
     server = find_server(account, key_of(request))
     if server is None or not server.active:
         raise NotFound(gettext(language(request), "The server is not starting."))
-    return stream(request.hub, server, detail=True, goal=goal_of(request, server))
+    tongue = language(request)
+    return stream(
+        request.hub, server, detail=True, goal=goal_of(request, server), say=lambda text: say(tongue, text)
+    )
+
+
+@get(paths("report"), guards=[needs("read:servers", of_server=True)])
+async def report(request: HubRequest) -> Response[bytes]:
+    """What an administrator needs to know of the last attempt, as a text to keep or to send. No secrets."""
+    account = await find_account(request)
+    server = find_server(account, key_of(request))
+    if server is None or not server.attempt:
+        raise NoSuchServer(key_of(request))
+    hub = request.hub
+    log = await hub.runtime.logs(Ref(server.id, server.attempt), tail=REPORTED)
+    token = hub.keys.derive("server-token", server.id, server.attempt)
+    text = write_report(server, await hub.care.story(server), log, clock.now(), [token])
+    name = "-".join(filter(None, ("report", *server.key)))
+    safe = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in name)
+    return Response(
+        text.encode(),
+        media_type="text/plain; charset=utf-8",
+        headers={"content-disposition": f'attachment; filename="{safe}.txt"', "cache-control": "no-store"},
+    )
 
 
 async def pending_page(request: HubRequest, server: Server) -> SpawnPending:
     """What the page of a server on its way shows."""
-    hub, plan = request.hub, server.plan
+    hub, plan, tongue = request.hub, server.plan, language(request)
     told = await hub.servers.events(server)
     profile = hub.catalogue.find(plan.profile) if plan is not None else None
     log = await hub.runtime.logs(Ref(server.id, server.attempt), tail=TAIL)
@@ -68,13 +96,28 @@ async def pending_page(request: HubRequest, server: Server) -> SpawnPending:
         icon=profile.icon if profile is not None else "",
         events=with_next(request, hub.urls.page("progress", *server.key)),
         progress=max((event.progress for event in told), default=0),
-        messages=[event.message for event in told],
+        messages=[say(tongue, event.message) for event in told],
         elapsed=clock.now() - (server.requested or clock.now()),
         next=asked(request),
         back=back_of(request),
         log=log,
-        failed=failure(server.reason or "", log) if server.failed else "",
+        failed=say(tongue, failure(server.reason or "", log)) if server.failed else "",
+        advice=advice(tongue, server.reason or "") if server.failed else "",
+        details=hub.urls.page("server", *server.key),
+        report=hub.urls.page("report", *server.key),
     )
+
+
+def advice(tongue: str, reason: str) -> str:
+    """What may help against the reason of a failure."""
+    first = reason.partition("\n")[0]
+    if "more memory than its limit" in first:
+        return gettext(tongue, "Start it with more memory, or with less to load.")
+    if "did not answer in time" in first:
+        return gettext(tongue, "Start it again; if it stays, send the report to an administrator.")
+    if "ended" in first or "gone" in first or "killed" in first:
+        return gettext(tongue, "Its last lines, below, often say why. Change the options, or start it again.")
+    return gettext(tongue, "Only an administrator can mend this: send them the report.")
 
 
 def failure(reason: str, log: str) -> str:
@@ -86,4 +129,4 @@ def failure(reason: str, log: str) -> str:
     return sentence if quoted.strip() and quoted.strip() in log else reason
 
 
-ROUTES = [pending, events]
+ROUTES = [pending, events, report]

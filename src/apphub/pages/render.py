@@ -22,11 +22,13 @@ from urllib.parse import quote, urlencode
 from babel import Locale
 from babel.dates import format_datetime, format_timedelta
 from babel.numbers import format_decimal
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 
 from apphub.kit import clock
 from apphub.pages.contexts import Page, Shell
 from apphub.pages.locale import SOURCE, catalogues, negotiate
+from apphub.settings import Look
+from apphub.settings.look import mixed
 
 __all__ = ["Renderer", "StaticFile", "negotiate", "static_files"]
 
@@ -37,6 +39,9 @@ _TYPES = {
     ".svg": "image/svg+xml",
     ".png": "image/png",
 }
+#: What `STYLE` is made of: one request instead of several.
+SHEETS = ("base.css", "app.css")
+STYLE = "hub.css"
 #: A path on this host that no browser reads as another host's, and what it may not hold.
 _LOCAL = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
 _WEB = re.compile(r"https?://[^/\\\s\x00-\x1f\x7f][^\\\s\x00-\x1f\x7f]*", re.IGNORECASE)
@@ -58,12 +63,39 @@ def static_files() -> Mapping[str, StaticFile]:
 
 
 def _read_static() -> dict[str, StaticFile]:
-    files = {}
-    for path in sorted((_HERE / "static").iterdir()):
-        if kind := _TYPES.get(path.suffix):
-            body = path.read_bytes()
-            files[path.name] = StaticFile(body, kind, f'"{hashlib.sha256(body).hexdigest()[:16]}"')
-    return files
+    found = {path.name: path for path in sorted((_HERE / "static").iterdir())}
+    return {
+        name: _file(path.read_bytes(), path.suffix) for name, path in found.items() if path.suffix in _TYPES
+    }
+
+
+def _file(body: bytes, suffix: str) -> StaticFile:
+    return StaticFile(body, _TYPES[suffix], f'"{hashlib.sha256(body).hexdigest()[:16]}"')
+
+
+def _branded(files: Mapping[str, StaticFile], look: Look) -> dict[str, StaticFile]:
+    """The files with those that a site's look makes: all style sheets in one, and the picture of the site."""
+    sheets = [*(files[name].body for name in SHEETS), colours(look).encode()]
+    made = {STYLE: _file(b"\n".join(sheets), ".css")}
+    if look.logo is not None:
+        made[f"logo-of-site{look.logo.suffix.lower()}"] = _file(
+            look.logo.read_bytes(), look.logo.suffix.lower()
+        )
+    return {**files, **made}
+
+
+def colours(look: Look) -> str:
+    """A style sheet with the site's colours, and those that go with them; empty for none."""
+    light = _shades(look.accent, "#000000", "#ffffff") if look.accent else ""
+    dark = _shades(look.accent_dark, "#ffffff", "#15171c") if look.accent_dark else ""
+    return (f":root {{ {light} }}\n" if light else "") + (
+        f"@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n" if dark else ""
+    )
+
+
+def _shades(accent: str, ink: str, ground: str) -> str:
+    strong, tint = mixed(accent, ink, 0.78), mixed(accent, ground, 0.12)
+    return f"--accent: {accent}; --accent-strong: {strong}; --tint: {tint};"
 
 
 def tone(text: str) -> int:
@@ -75,13 +107,23 @@ class Renderer:
     """Renders pages in any of the languages there are.
 
     `base_url` is the path of the whole site, with a slash at both ends. With `dev` templates
-    and static files are read again whenever they change.
+    and static files are read again whenever they change. A template in the folder of the site's
+    `look` stands for the one of its name, which it finds as `apphub/NAME`.
     """
 
-    def __init__(self, base_url: str, dev: bool = False, *, now: Callable[[], datetime] = clock.now) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        dev: bool = False,
+        *,
+        look: Look | None = None,
+        now: Callable[[], datetime] = clock.now,
+    ) -> None:
         self._base = base_url
         self._dev = dev
         self._now = now
+        self._look = look or Look()
+        self._statics = None if dev else _branded(static_files(), self._look)
         self._environments = {language: self._environment(language) for language in catalogues()}
 
     def page(self, page: Page, shell: Shell, *, language: str) -> bytes:
@@ -96,7 +138,12 @@ class Renderer:
     @property
     def statics(self) -> Mapping[str, StaticFile]:
         """The table of static files: name -> body, content type, entity tag."""
-        return _read_static() if self._dev else static_files()
+        return self._statics or _branded(_read_static(), self._look)
+
+    @property
+    def mark(self) -> str:
+        """The name of the picture beside the site's name."""
+        return next((name for name in self.statics if name.startswith("logo-of-site")), "mark.svg")
 
     def static(self, name: str) -> str:
         """The URL of a static file; it changes with the file's content."""
@@ -116,9 +163,15 @@ class Renderer:
         """`url` if it is a path on this host or an http(s) address, and the home page otherwise."""
         return url if _WEB.fullmatch(url) else self.local(url)
 
+    def _loader(self) -> BaseLoader:
+        ours = FileSystemLoader(_HERE / "templates")
+        folder = self._look.templates
+        site = [FileSystemLoader(folder)] if folder is not None else []
+        return ChoiceLoader([*site, ours, PrefixLoader({"apphub": ours})])
+
     def _environment(self, language: str) -> Environment:
         environment = Environment(
-            loader=FileSystemLoader(_HERE / "templates"),
+            loader=self._loader(),
             autoescape=True,
             undefined=StrictUndefined,
             auto_reload=self._dev,
@@ -128,7 +181,14 @@ class Renderer:
         )
         environment.install_gettext_translations(catalogues()[language], newstyle=True)  # type: ignore[attr-defined]
         words = Words(language, self._now)
-        environment.globals.update(language=language, static=self.static, hub=self.hub, base=self._base)
+        environment.globals.update(
+            language=language,
+            static=self.static,
+            hub=self.hub,
+            base=self._base,
+            look=self._look,
+            mark=self.mark,
+        )
         environment.filters.update(
             local=self.local,
             web=self.web,

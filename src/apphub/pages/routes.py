@@ -6,12 +6,14 @@ from litestar.handlers import HTTPRouteHandler
 
 from apphub.pages import (
     accept,
+    account,
     admin,
     api_docs,
     athost,
     consent,
     home,
     pending,
+    server,
     share,
     signin,
     spawn,
@@ -25,6 +27,8 @@ ROUTES: list[HTTPRouteHandler] = [
     *signin.ROUTES,
     *spawn.ROUTES,
     *pending.ROUTES,
+    *server.ROUTES,
+    *account.ROUTES,
     *tokens.ROUTES,
     *consent.ROUTES,
     *accept.ROUTES,

@@ -46,7 +46,19 @@ async def ask(request: HubRequest) -> Response[bytes]:
         return redirect(goal(request))
     left = LEFT in request.query_params
     goodbye = (Message(gettext(language(request), "You are signed out."), "good"),) if left else ()
-    return show(request, SignIn(next=asked(request)), messages=goodbye)
+    return show(request, _form(request), messages=goodbye)
+
+
+def _form(request: HubRequest, name: str = "", why: str = "") -> SignIn:
+    login, hint = request.hub.settings.login, request.hub.settings.pages.sign_in_hint
+    return SignIn(
+        next=asked(request),
+        username=name,
+        error=why,
+        hint=hint,
+        shared=login.shared_password is not None and not login.password.enabled,
+        closed=login.shared_password is None and not login.password.enabled,
+    )
 
 
 @post("/hub/login", guards=[public(_WHY)])
@@ -69,12 +81,17 @@ async def sign_in(request: HubRequest) -> Response[bytes]:
         refused.headers.update(headers_of(error))
         return refused
     person = await request.hub.people.person(account)
-    session = await request.hub.access.start_session(person.id, request.hub.settings.login.session_life)
+    session = await request.hub.access.start_session(
+        person.id,
+        request.hub.settings.login.session_life,
+        agent=request.headers.get("user-agent", ""),
+        address=request.client_address or "",
+    )
     return signed_in(request, redirect(goal(request)), session.secret, session.public_id)
 
 
 def _refused(request: HubRequest, status: int, why: str, name: str = "") -> Response[bytes]:
-    return show(request, SignIn(next=asked(request), username=name[:255], error=why), status=status)
+    return show(request, _form(request, name[:255], why), status=status)
 
 
 @get("/hub/logout", guards=[public("signing out needs no rights")])

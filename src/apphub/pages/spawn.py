@@ -1,4 +1,4 @@
-"""Start a server, stop it, remove it."""
+"""Start a server and stop it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,16 @@ from apphub.pages.addressed import (
 from apphub.pages.answers import language, redirect, show
 from apphub.pages.cards import card
 from apphub.pages.contexts import Choice, Spawn
-from apphub.pages.forms import Form
+from apphub.pages.forms import PREFIX, Form
+from apphub.pages.home import last_options
+from apphub.pages.said import say
 from apphub.profiles.model import PROFILE
 from apphub.servers.actions import Ask
 from apphub.servers.model import AlreadyRunning, ServerKey, parse_server_name
 from apphub.servers.views import Account
+from apphub.settings import Profile
 from apphub.web.errors import status_of
+from apphub.web.json import answer
 from apphub.web.needs import needs, visitor
 from apphub.web.request import HubRequest
 
@@ -63,9 +67,11 @@ async def ask(request: HubRequest) -> Response[bytes]:
     server = find_server(account, key)
     if server is not None and server.active:
         return redirect(onward(request, server))
-    chosen = request.query_params.get("profile")
     last = dict(server.options or {}) if server is not None else {}
-    return show(request, spawn_page(request, account, key, chosen or last.get(PROFILE), last))
+    slug = request.query_params.get("profile") or last.get(PROFILE)
+    if last.get(PROFILE) != slug and isinstance(slug, str):
+        last = last_options(account, slug)
+    return show(request, spawn_page(request, account, key, slug, last))
 
 
 @post(paths("spawn"), guards=[needs("start:servers", of_server=True)])
@@ -87,7 +93,8 @@ async def start_from_form(request: HubRequest) -> Response[bytes]:
         server = await request.hub.servers.start(request.by, key, Ask(options=sent))
     except (Invalid, LimitReached) as error:
         account = await find_account(request)
-        page = spawn_page(request, account, key, form.text("profile"), sent, error=str(error))
+        why = say(language(request), " ".join(filter(None, (error.message, error.advice))))
+        page = spawn_page(request, account, key, form.text("profile"), sent, error=why)
         return show(request, page, status=status_of(error))
     return redirect(pending_path(request, server.key))
 
@@ -127,12 +134,38 @@ async def stop(request: HubRequest) -> Response[bytes]:
     return redirect(back_of(request))
 
 
-@post(paths("remove"), guards=[needs("delete:servers", of_server=True)])
-async def remove(request: HubRequest) -> Response[bytes]:
-    """Forget a server and go home, or back to the page that asked for it."""
-    await Form.of(request)
-    await request.hub.servers.stop(request.by, key_of(request), remove=True)
-    return redirect(back_of(request))
+@post(paths("check"), guards=[needs("start:servers", of_server=True)], status_code=200)
+async def check(request: HubRequest) -> Response[bytes]:
+    """What stands in the way of starting what the form says, without starting it; for scripts."""
+    form, key, tongue = await Form.of(request), key_of(request), language(request)
+    slug = form.text("profile")
+    profile = request.hub.catalogue.find(slug)
+    try:
+        if not key.name and (name := form.text("server_name")):
+            key = await _named(request, name)
+    except Invalid as error:
+        return answer({"problems": [_problem(tongue, "server_name", error.message, error.advice)]})
+    try:
+        options = form.options(profile, tongue) if profile is not None else {}
+        found = await request.hub.servers.would_start(key, slug, options)
+    except Invalid as error:
+        return answer({"problems": [_problem(tongue, "", error.message, error.advice)]})
+    problems = [
+        _problem(tongue, _field_of(one.rule, one.message, profile), one.message, one.advice) for one in found
+    ]
+    return answer({"problems": problems})
+
+
+def _field_of(rule: str, message: str, profile: Profile | None) -> str:
+    """The field that a refusal is about; empty for the form as a whole."""
+    if rule in ("server", "servers"):
+        return "server_name"
+    names = profile.options if rule == "options" and profile is not None else ()
+    return next((f"{PREFIX}{name}" for name in names if message.startswith(f"The option {name} ")), "")
+
+
+def _problem(tongue: str, field: str, message: str, advice: str | None) -> dict[str, str]:
+    return {"field": field, "message": say(tongue, f"{message} {advice}" if advice else message)}
 
 
 def _starts_at_once(request: HubRequest, account: Account) -> bool:
@@ -170,6 +203,7 @@ def spawn_page(
         others=[Choice(one.slug, one.display_name or one.slug) for one in open_ones if one is not profile],
         next=asked(request),
         back=back_of(request),
+        check=request.hub.urls.page("check", *key),
         error=error,
     )
 
@@ -181,5 +215,5 @@ ROUTES = [
     start_with_options,
     start_again,
     stop,
-    remove,
+    check,
 ]

@@ -43,7 +43,7 @@ async def csp_report(request: HubRequest) -> Response[bytes]:
 
 
 def _file(request: HubRequest, name: str) -> Response[bytes]:
-    file = renderer(request.hub.urls.base).statics.get(name)
+    file = renderer(request.hub.urls.base, request.hub.settings.pages).statics.get(name)
     if file is None:
         raise NotFound(gettext(language(request), "There is no such file."))
     hashed = request.query_params.get("v") == file.etag.strip('"')

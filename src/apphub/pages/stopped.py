@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from apphub.pages.answers import language
 from apphub.pages.cards import reason_of, state_of, target_of
 from apphub.pages.contexts import Stopped
+from apphub.pages.said import say
 from apphub.servers.model import Server
 from apphub.servers.views import Account
 from apphub.web.request import HubRequest
@@ -18,6 +20,6 @@ def stopped_page(request: HubRequest, account: Account, server: Server, goal: st
         display_name=server.display_name,
         next=goal,
         state=state_of(server),
-        reason=reason_of(server),
+        reason=say(language(request), reason_of(server)),
         may_start=request.actor.may("start:servers", target),
     )

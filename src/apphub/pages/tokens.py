@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import timedelta
 
 from litestar import Response, get, post
 
+from apphub.access.actor import Actor
+from apphub.access.grants import Target
 from apphub.access.model import Token
 from apphub.errors import Invalid
 from apphub.pages.answers import language, redirect, show
-from apphub.pages.contexts import AppRow, TokenRow, Tokens
+from apphub.pages.contexts import ScopeLine
+from apphub.pages.details import AppRow, TokenRow, Tokens
 from apphub.pages.forms import Form
 from apphub.pages.locale import gettext
+from apphub.pages.said import scope_words
 from apphub.web.needs import visitor
 from apphub.web.request import HubRequest
 
 LIVES = (timedelta(days=1), timedelta(days=30), timedelta(days=90), timedelta(days=365), None)
 USUAL = timedelta(days=30)
+TICKABLE = ("read:users", "servers", "read:servers", "start:servers", "access:servers", "shares", "tokens")
 
 
 @get("/hub/token", guards=[visitor()])
@@ -30,10 +36,13 @@ async def tokens(request: HubRequest) -> Response[bytes]:
 async def create(request: HubRequest) -> Response[bytes]:
     """Make a token, shown in this answer and never again."""
     form, actor, tongue = await Form.of(request), request.actor, language(request)
-    scopes = form.text("scopes").split()
+    limited = form.text("may") == "some"
+    scopes = [*form.texts("scope"), *form.text("scopes").split()] if limited else []
     asked = form.text("expires_in")
     life = timedelta(seconds=int(asked)) if asked.isascii() and asked.isdigit() and len(asked) < 10 else None
     try:
+        if limited and not scopes:
+            raise Invalid(gettext(tongue, "Choose what it may do, or let it do all that you may."))
         if life is not None and not life:
             raise Invalid(gettext(tongue, "A token lives longer than that."))
         _, secret = await request.hub.access.create_token(
@@ -45,7 +54,14 @@ async def create(request: HubRequest) -> Response[bytes]:
             life=life,
         )
     except Invalid as error:
-        page = await _page(request, error=str(error), note=form.text("note"), scopes=form.text("scopes"))
+        page = await _page(
+            request,
+            error=str(error),
+            note=form.text("note"),
+            scopes=form.text("scopes"),
+            limited=limited,
+            chosen=form.texts("scope"),
+        )
         return show(request, page, status=400)
     return show(request, await _page(request, new_token=secret))
 
@@ -68,6 +84,12 @@ async def revoke_app(request: HubRequest) -> Response[bytes]:
     return redirect(f"{request.hub.urls.hub}token")
 
 
+def offered(actor: Actor) -> list[str]:
+    """What a token can be limited to by ticking: what people do with what is theirs, as far as this one may."""
+    target = Target(user=actor.name)
+    return [f"{scope}!user" for scope in TICKABLE if actor.may(scope, target)]
+
+
 def lives_up_to(maximum: timedelta | None) -> tuple[timedelta | None, ...]:
     """What is offered where no token may live longer than this."""
     if maximum is None:
@@ -76,14 +98,27 @@ def lives_up_to(maximum: timedelta | None) -> tuple[timedelta | None, ...]:
 
 
 async def _page(
-    request: HubRequest, *, new_token: str = "", error: str = "", note: str = "", scopes: str = ""
+    request: HubRequest,
+    *,
+    new_token: str = "",
+    error: str = "",
+    note: str = "",
+    scopes: str = "",
+    limited: bool = False,
+    chosen: Sequence[str] = (),
 ) -> Tokens:
+    tongue = language(request)
     lives = lives_up_to(request.hub.settings.tokens.maximum_life)
     mine = await request.hub.access.tokens_of(request.actor.name)
     return Tokens(
         new_token=new_token,
         note=note,
         scopes=scopes,
+        limited=limited,
+        offered=[
+            ScopeLine(scope=scope, description=scope_words(tongue, scope), required=scope in chosen)
+            for scope in offered(request.actor)
+        ],
         lives=lives,
         chosen_life=USUAL if USUAL in lives else lives[-1],
         error=error,
@@ -91,13 +126,13 @@ async def _page(
             TokenRow(
                 id=token.wire_id,
                 note=token.note,
-                scopes=len(token.scopes),
+                may=[scope_words(tongue, scope) for scope in token.scopes],
                 created=token.created,
                 last_used=token.last_used,
                 expires=token.expires,
             )
             for token in mine
-            if token.client is None
+            if token.client is None and token.server is None
         ],
         apps=_apps(mine),
     )

@@ -241,6 +241,8 @@ class Reconciler:
     async def _let_go(self, server: Server, lease: str) -> None:
         poll = server.phase is Phase.READY and not self._steps.runtime.watches
         looks = [clock.now() + self._pace.poll if poll else None, unused_at(server)]
+        if server.asked_again:  # while it ran: it is at rest now, and waits to be let in
+            looks.append(clock.now())
         due = min((look for look in looks if look is not None), default=None)
         async with self._db.write() as tx:
             await store.release(tx, server.id, lease, attempt=server.attempt, wanted=server.wanted, due=due)

@@ -220,6 +220,26 @@ async def find_next_end(tx: Tx) -> datetime | None:
     return (await tx.execute(_NEXT_END)).scalar()
 
 
+# -- removals ------------------------------------------------------------------------------
+
+_REMOVABLE = sa.and_(c.removal.is_not(None), c.wanted != Wanted.REMOVED)
+
+
+async def find_next_removal(tx: Tx) -> datetime | None:
+    """When the next server is to be forgotten that somebody deleted."""
+    return (await tx.execute(sa.select(sa.func.min(c.removal)).where(_REMOVABLE))).scalar()
+
+
+async def remove_overdue(tx: Tx, now: datetime) -> list[tuple[int, str, str]]:
+    """Want those forgotten whose time has come; their ids, users and names."""
+    statement = (
+        sa.update(t.servers).where(_REMOVABLE, c.removal <= now).values(wanted=Wanted.REMOVED, due=now)
+    )
+    ids = list((await tx.execute(statement.returning(c.id))).scalars())
+    names = sa.select(c.id, t.users.c.name, c.name).join(t.users, t.users.c.id == c.user_id)
+    return [(row[0], row[1], row[2]) for row in await tx.execute(names.where(c.id.in_(ids)))] if ids else []
+
+
 # -- routes --------------------------------------------------------------------------------
 
 _ROUTE = (

@@ -94,7 +94,14 @@ class Servers:
             metrics.SPAWNS.labels("failure", "too-many-users").observe(0)
             raise
 
-    async def _start(self, by: By, key: ServerKey, ask: Ask) -> Server:
+    async def restart(self, by: By, key: ServerKey) -> Server:
+        """Ask for a server that runs to be stopped and started anew, with what it was last started with.
+
+        One that does not run is started. The gate of profiles is the same as that of a start.
+        """
+        return await self._start(by, key, Ask(), again=True)
+
+    async def _start(self, by: By, key: ServerKey, ask: Ask, *, again: bool = False) -> Server:
         now = clock.now()
         async with self.db.write() as tx:
             person = await people_store.get_person(tx, key.user)
@@ -102,11 +109,14 @@ class Servers:
             server = await store.find_server(tx, key)
             if server is not None and server.pending == "spawn":
                 return server
-            check_idle(server, key)
+            runs = again and server is not None and server.ready
+            if not runs:
+                check_idle(server, key)
             sent = ask.options if ask.options is not None else (server.options if server else None)
             choice = (await self.profiles.current(tx)).choose(sent or {}, person)
             check_runtime(choice, key)
-            await self._room(tx)
+            if not runs:
+                await self._room(tx)
             if server is None:
                 server_id = await self._insert(tx, person, key, ask)
             else:

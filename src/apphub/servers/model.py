@@ -154,6 +154,8 @@ class Server:
     address: Address | None
     routed_attempt: int | None
     last_activity: datetime | None
+    #: When it will be forgotten, unless that is taken back.
+    removal: datetime | None = None
 
     @property
     def label(self) -> str:

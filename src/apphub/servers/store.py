@@ -40,6 +40,7 @@ SERVER = (
     c.routed_attempt,
     c.last_activity,
     c.user_id,
+    c.removal,
 )
 
 _SELECT = sa.select(*SERVER).join(t.users, t.users.c.id == c.user_id)
@@ -67,6 +68,7 @@ _START = (
         spec=sa.bindparam("plan", type_=Json),
         profile_id=sa.bindparam("profile"),
         ends=None,
+        removal=None,
         options=sa.bindparam("sent", type_=Json),
         requested=sa.bindparam("now"),
         last_activity=sa.bindparam("now"),
@@ -85,6 +87,11 @@ _EVENTS = (
         e.attempt == sa.bindparam("of"),
         e.id > sa.bindparam("after"),
     )
+    .order_by(e.id)
+)
+_ALL_EVENTS = (
+    sa.select(e.id, e.attempt, e.at, e.progress, e.message)
+    .where(e.server_id == sa.bindparam("server"))
     .order_by(e.id)
 )
 _ACTIVE = (
@@ -126,6 +133,7 @@ def server_of(row: Any) -> Server:
         routed_attempt=row[17],
         last_activity=row[18],
         user_id=row[19],
+        removal=row[20],
     )
 
 
@@ -252,6 +260,11 @@ async def list_events(tx: Tx, server_id: int, attempt: int, after: int = 0) -> l
     """Progress of one attempt, oldest first, after the event of that id."""
     values = {"server": server_id, "of": attempt, "after": after}
     return [Progress(*row) for row in await tx.execute(_EVENTS, values)]
+
+
+async def list_all_events(tx: Tx, server_id: int) -> list[Progress]:
+    """Progress of every attempt that is remembered, oldest first."""
+    return [Progress(*row) for row in await tx.execute(_ALL_EVENTS, {"server": server_id})]
 
 
 async def update_activity(tx: Tx, server_id: int, seen: datetime) -> None:

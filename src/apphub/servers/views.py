@@ -29,7 +29,7 @@ c = t.servers.c
 State = Literal["active", "ready", "inactive"]
 
 _JSON = {"spec", "options"}
-_MOMENTS = (4, 9, 13, 18)  # positions in SERVER that hold moments, which JSON carries as numbers
+_MOMENTS = (4, 9, 13, 18, 20)  # positions in SERVER that hold moments, which JSON carries as numbers
 
 _SERVERS = (
     sa.select(json_rows(json_row(*(as_json(col) if col.name in _JSON else col for col in SERVER))))

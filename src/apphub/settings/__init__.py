@@ -2,6 +2,7 @@
 
 from apphub.settings.json_schema import schema
 from apphub.settings.load import Loaded, load, read
+from apphub.settings.look import Look
 from apphub.settings.model import (
     TLS,
     Group,
@@ -29,6 +30,7 @@ __all__ = [
     "Limits",
     "Loaded",
     "Login",
+    "Look",
     "Option",
     "PasswordLogin",
     "Problem",

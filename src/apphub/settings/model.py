@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from apphub.kit.addresses import Address
 from apphub.kit.apphosts import AppHosts
 from apphub.settings import app_hosts
+from apphub.settings.look import Look
 from apphub.settings.policy import GroupLoss
 from apphub.settings.profile import SAMPLE, Option, Profile
 from apphub.settings.programs import Programs
@@ -206,6 +207,10 @@ class Timeouts(Section):
         default=timedelta(seconds=10), description="A stop request waits this long before it answers 202."
     )
     stop: Duration = Field(default=timedelta(seconds=10), description="From SIGTERM to SIGKILL.")
+    undo: Duration = Field(
+        default=timedelta(seconds=30),
+        description="A server that was deleted on a page can be brought back for so long.",
+    )
     poll: Duration = Field(
         default=timedelta(seconds=30), description="Between two looks at a running server."
     )
@@ -329,6 +334,7 @@ class Settings(Section):
         description="First page after signing in. `spawn` is JupyterHub's way: the default server is started "
         "at once when its profile leaves nothing to choose.",
     )
+    pages: Look = Field(default_factory=Look, description="How the pages look.")
     announcement: str = Field(default="", max_length=1000, description="Shown on every page.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severity that is logged."

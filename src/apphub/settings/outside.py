@@ -14,15 +14,20 @@ from pathlib import Path
 
 from apphub.settings import app_hosts
 from apphub.settings.load import Loaded, in_order
+from apphub.settings.look import Look
 from apphub.settings.model import TLS, Settings, effective_profiles
 from apphub.settings.problems import Problem, SettingsError
 from apphub.settings.profile import Profile
 from apphub.settings.values import Place
 
+#: Bytes: it is part of every page.
+LARGEST_LOGO = 40 * 1024
+
 
 def require_usable(loaded: Loaded) -> None:
     """Look whether the hub could serve with these settings here. Raises `SettingsError`."""
-    problems = [loaded.origins.problem(place, words) for place, words in _tls(loaded.settings.tls)]
+    found = (*_tls(loaded.settings.tls), *_look(loaded.settings.pages))
+    problems = [loaded.origins.problem(place, words) for place, words in found]
     if problems:
         raise SettingsError(problems)
 
@@ -58,6 +63,15 @@ def _tls(tls: TLS | None) -> Iterator[tuple[Place, str]]:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(tls.certificate, tls.key, password="")
     except (ssl.SSLError, ValueError, OSError) as error:
         yield ("tls",), _certificate_words(error, tls.key)
+
+
+def _look(look: Look) -> Iterator[tuple[Place, str]]:
+    if look.logo is not None and not look.logo.is_file():
+        yield ("pages", "logo"), f"there is no file {look.logo}"
+    elif look.logo is not None and look.logo.stat().st_size > LARGEST_LOGO:
+        yield ("pages", "logo"), f"has more than {LARGEST_LOGO // 1024} KB, and every page shows it"
+    if look.templates is not None and not look.templates.is_dir():
+        yield ("pages", "templates"), f"there is no folder {look.templates}"
 
 
 def _certificate_words(error: Exception, key: Path) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import html
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import msgspec
@@ -25,10 +25,25 @@ KEEP_ALIVE = 8.0
 LOOK, TAIL = 1.0, 8000
 
 
-def stream(hub: Hub, server: Server, *, detail: bool = False, goal: str | None = None) -> Stream:
-    """The answer that tells; with `detail` also the server's latest output, `goal` is where to go when ready."""
+def as_it_is(text: str) -> str:
+    """The text: programs are told what rows say."""
+    return text
+
+
+def stream(
+    hub: Hub,
+    server: Server,
+    *,
+    detail: bool = False,
+    goal: str | None = None,
+    say: Callable[[str], str] = as_it_is,
+) -> Stream:
+    """The answer that tells; with `detail` also the server's latest output, `goal` is where to go when ready.
+
+    `say` translates what is told.
+    """
     return Stream(
-        _tell(hub, server, detail, goal),
+        _tell(hub, server, detail, goal, say),
         media_type="text/event-stream",
         headers={"cache-control": "no-cache", "x-accel-buffering": "no"},
     )
@@ -52,7 +67,9 @@ def failed_event(server: Server) -> dict[str, Any]:
     return {"progress": 100, "failed": True, "message": server.reason or "The server was stopped."}
 
 
-async def _tell(hub: Hub, server: Server, detail: bool, goal: str | None) -> AsyncGenerator[bytes]:
+async def _tell(
+    hub: Hub, server: Server, detail: bool, goal: str | None, say: Callable[[str], str]
+) -> AsyncGenerator[bytes]:
     last, output = 0, ""
     clock = asyncio.get_running_loop().time
     spoken = clock()
@@ -61,17 +78,16 @@ async def _tell(hub: Hub, server: Server, detail: bool, goal: str | None) -> Asy
             news.clear()
             current = await hub.servers.find_by_id(server.id)
             if current is None or current.attempt != server.attempt:
-                yield _frame(failed_event(server))
+                yield _frame(_said(failed_event(server), say))
                 return
-            frames, last = await _new_events(hub, current, last)
+            frames, last = await _new_events(hub, current, last, say)
             if detail and (tail := await _output(hub, current)) != output:
                 output = tail
                 frames.append(_frame({"log": output}))
             over = current.ready or not current.active
             if over:
-                frames.append(
-                    _frame(ready_event(hub, current, goal) if current.ready else failed_event(current))
-                )
+                end = ready_event(hub, current, goal) if current.ready else failed_event(current)
+                frames.append(_frame(_said(end, say)))
             if frames or clock() - spoken > KEEP_ALIVE:
                 spoken = clock()
                 yield b"".join(frames) or b"\n\n"
@@ -84,11 +100,17 @@ async def _tell(hub: Hub, server: Server, detail: bool, goal: str | None) -> Asy
                 continue
 
 
-async def _new_events(hub: Hub, server: Server, last: int) -> tuple[list[bytes], int]:
+def _said(event: dict[str, Any], say: Callable[[str], str]) -> dict[str, Any]:
+    return {**event, "message": say(event["message"])}
+
+
+async def _new_events(
+    hub: Hub, server: Server, last: int, say: Callable[[str], str]
+) -> tuple[list[bytes], int]:
     if server.ready and last == 0:
         return [], 0  # it has been ready all along: what led there is of no interest
     events = await hub.servers.events(server, last)
-    frames = [_frame({"progress": event.progress, "message": event.message}) for event in events]
+    frames = [_frame({"progress": event.progress, "message": say(event.message)}) for event in events]
     return frames, events[-1].id if events else last
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from apphub.pages import contexts as c
+from apphub.pages import details as d
 from apphub.web.apidoc import Answer, Book, Field, Operation, Section, Shape
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -36,7 +37,7 @@ _CARDS = (
         cpus=1.5,
         options=_OPTIONS,
     ),
-    c.Card(slug="desk", name="Desktop", icon="🗺️", locked="Only for the group geo."),
+    c.Card(slug="desk", name="Desktop", icon="🗺️", locked="Only for the group geo.", ask="Write to us."),
 )
 SERVERS = tuple(
     c.ServerRow(
@@ -56,23 +57,29 @@ SERVERS = tuple(
         )
         if state is c.State.READY
         else (),
+        address="http://hub.example/user/ada/lab/",
+        idle_end=NOW + timedelta(hours=1),
+        details=True,
     )
     for state in c.State
 )
+GOING = dataclasses.replace(SERVERS[0], state=c.State.STOPPED, removal=NOW + timedelta(seconds=20))
 SHELL = c.Shell(
     user="ada", xsrf="xsrf-1", admin=True, announcement="Friday.", messages=(c.Message("Done.", "good"),)
 )
 PAGES: tuple[c.Page, ...] = (
     c.SignIn(next="/hub/home", username="ada", error="Wrong.", hint="Ask."),
-    c.SignIn(),
+    c.SignIn(shared=True),
+    c.SignIn(closed=True),
     c.Home(
-        servers=SERVERS,
+        servers=(*SERVERS, GOING),
         cards=_CARDS,
         shared=SERVERS,
+        check="/apps/hub/check/ada",
         services=(c.Link("Docs", "/services/docs/"),),
         suggested_name="lab-2",
     ),
-    c.Home(cards=_CARDS),
+    c.Home(cards=_CARDS, first_run=True),
     c.Home(),
     c.Spawn(
         user="eve", server="lab", card=_CARDS[0], others=(c.Choice("b", "B"),), next="/user/eve/", error="No."
@@ -90,7 +97,39 @@ PAGES: tuple[c.Page, ...] = (
         back="/hub/admin",
         log="line",
     ),
-    c.SpawnPending(user="ada", events="/hub/e", failed="It ended.", log="line"),
+    c.SpawnPending(
+        user="ada",
+        events="/hub/e",
+        failed="It ended.",
+        advice="Try again.",
+        log="line",
+        details="/hub/server/ada",
+        report="/hub/report/ada",
+    ),
+    *(
+        d.ServerDetails(
+            server=server,
+            created=NOW,
+            card=_CARDS[0],
+            options=(("Folder", "work"), ("GPU", "✓")),
+            events=(d.Event(at=NOW, text="Server requested", actor="ada"),),
+            log="line",
+            earlier_log="older line",
+            may_rename=True,
+            report="/hub/report/ada/lab",
+        )
+        for server in (*SERVERS, GOING)
+    ),
+    d.ServerDetails(server=c.ServerRow(user="ada", state=c.State.STOPPED), created=NOW),
+    d.SignIns(
+        rows=(
+            d.SignInRow(id="1", created=NOW, expires=NOW, agent="Firefox", address="192.0.2.1", current=True),
+            d.SignInRow(id="2", created=NOW, expires=NOW),
+        ),
+        password=True,
+    ),
+    d.NewPassword(minimum=10, error="Wrong.", tokens=2),
+    d.NewPassword(minimum=10),
     *(
         c.Stopped(
             user=user, server=server, next="/user/ada/lab?x=1", state=state, reason="It ended.", may_start=may
@@ -100,19 +139,24 @@ PAGES: tuple[c.Page, ...] = (
         for state in c.State
         for may in (True, False)
     ),
-    c.Tokens(
+    d.Tokens(
         new_token="secret",
         note="n",
         scopes="s",
+        limited=True,
+        offered=(
+            c.ScopeLine(scope="read:servers!user", description="See servers."),
+            c.ScopeLine(scope="servers!user", description="Start servers.", required=False),
+        ),
         lives=(timedelta(days=30), None),
         error="No.",
         tokens=(
-            c.TokenRow(id="1", note="Script", scopes=2, created=NOW, last_used=NOW, expires=NOW),
-            c.TokenRow(id="2", created=NOW),
+            d.TokenRow(id="1", note="Script", may=("One.", "Two."), created=NOW, last_used=NOW, expires=NOW),
+            d.TokenRow(id="2", created=NOW),
         ),
-        apps=(c.AppRow(client_id="app", name="App", created=NOW, last_used=NOW, tokens=2),),
+        apps=(d.AppRow(client_id="app", name="App", created=NOW, last_used=NOW, tokens=2),),
     ),
-    c.Tokens(),
+    d.Tokens(),
     c.Consent(
         action="/hub/api/oauth2/authorize?x=1",
         app="App",

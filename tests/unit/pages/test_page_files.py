@@ -12,6 +12,7 @@ from babel.messages.pofile import read_po
 from jinja2.ext import babel_extract
 
 import apphub.pages
+from apphub.pages import said
 from apphub.pages.locale import catalogues, gettext, negotiate
 from apphub.pages.render import Renderer, static_files
 
@@ -58,8 +59,9 @@ def test_a_static_file_has_its_hash_in_its_url_and_its_tag() -> None:
 
 
 def test_static_files_are_read_anew_in_development_only() -> None:
-    assert Renderer("/").statics is Renderer("/").statics
-    assert Renderer("/", dev=True).statics is not Renderer("/", dev=True).statics
+    kept, fresh = Renderer("/"), Renderer("/", dev=True)
+    assert kept.statics is kept.statics
+    assert fresh.statics is not fresh.statics
 
 
 def _texts(text: object) -> tuple[str, ...]:
@@ -68,6 +70,7 @@ def _texts(text: object) -> tuple[str, ...]:
 
 
 def _sources() -> Iterator[tuple[str, ...]]:
+    yield from ((text,) for text in said.sources())
     for path in TEMPLATES:
         with path.open("rb") as file:
             options = {"trimmed": "true"}

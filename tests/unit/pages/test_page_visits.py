@@ -135,9 +135,11 @@ async def test_buttons_of_the_administrators_list_lead_back_to_it_and_never_else
         ):
             answer = await send(browser, f"/apps/hub/stop/gus/lab?next={asked}")
             assert answer.headers["location"] == goes
-        answer = await send(browser, "/apps/hub/remove/gus/lab?next=/apps/hub/admin")
+        answer = await send(browser, "/apps/hub/delete/gus/lab?next=/apps/hub/admin")
         assert answer.headers["location"] == "/apps/hub/admin"
-        assert await site.hub.servers.find(ServerKey("gus", "lab")) is None
+        deleted = await site.hub.servers.find(ServerKey("gus", "lab"))
+        assert deleted is not None
+        assert deleted.removal is not None
 
 
 async def test_who_may_start_one_server_of_somebody_starts_no_other_by_naming_it(site: Site) -> None:

@@ -7,6 +7,7 @@
   const panel = document.getElementById("pending");
   const byId = (id) => document.getElementById(id);
   const text = panel.dataset;
+  text.scripted = "yes";
   const bar = byId("bar");
   const log = byId("log");
   const tail = byId("tail");
@@ -77,7 +78,20 @@
     byId("reason").textContent = failure(reason || text.failed);
     byId("failed").hidden = false;
     byId("again").hidden = false;
+    byId("help").hidden = false;
     if (tail.textContent) byId("output").open = true;
+    advise();
+  }
+
+  // What may help is said by the page that the hub now has of this server.
+  async function advise() {
+    try {
+      const page = new DOMParser().parseFromString(await (await fetch(location.href)).text(), "text/html");
+      const advice = page.querySelector(".advice");
+      if (advice) byId("failed").append(document.importNode(advice, true));
+    } catch {
+      // The reason stands without it.
+    }
   }
 
   function hear(data) {

@@ -240,6 +240,7 @@ def upgrade() -> None:
         sa.Column("requested", Moment(), nullable=True),
         sa.Column("profile_id", Id, nullable=True),
         sa.Column("ends", Moment(), nullable=True),
+        sa.Column("removal", Moment(), nullable=True),
         sa.Column("phase", sa.Text(), server_default="stopped", nullable=False),
         sa.Column("phase_attempt", sa.Integer(), server_default="0", nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
@@ -266,6 +267,7 @@ def upgrade() -> None:
     with op.batch_alter_table("servers", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_servers_due"), ["due"], unique=False)
         batch_op.create_index(batch_op.f("ix_servers_ends"), ["ends"], unique=False)
+        batch_op.create_index(batch_op.f("ix_servers_removal"), ["removal"], unique=False)
         batch_op.create_index("ix_servers_phase", ["phase", "place"], unique=False)
         batch_op.create_index(batch_op.f("ix_servers_profile_id"), ["profile_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_servers_user_id"), ["user_id"], unique=False)
@@ -278,6 +280,8 @@ def upgrade() -> None:
         sa.Column("user_id", Id, nullable=False),
         sa.Column("created", Moment(), nullable=False),
         sa.Column("expires", Moment(), nullable=False),
+        sa.Column("agent", sa.Text(), server_default="", nullable=False),
+        sa.Column("address", sa.Text(), server_default="", nullable=False),
         sa.ForeignKeyConstraint(
             ["user_id"], ["users.id"], name=op.f("fk_sessions_user_id"), ondelete="CASCADE"
         ),

@@ -1,0 +1,110 @@
+"""One server: its story, its output, its name, whom it is shared with."""
+
+from __future__ import annotations
+
+from litestar import Response, get, post
+
+from apphub.pages.addressed import back_of, find_account, find_server, key_of, paths, pending_path
+from apphub.pages.answers import language, redirect, show
+from apphub.pages.cards import card, server_row, target_of
+from apphub.pages.details import Event, ServerDetails
+from apphub.pages.forms import Form
+from apphub.pages.home import guests_of
+from apphub.pages.said import say
+from apphub.runtimes.base import Ref
+from apphub.servers.model import NoSuchServer, Server
+from apphub.servers.views import Account
+from apphub.web.needs import needs
+from apphub.web.progress import TAIL
+from apphub.web.request import HubRequest
+
+
+@get(paths("server"), guards=[needs("read:servers", of_server=True)])
+async def details(request: HubRequest) -> Response[bytes]:
+    """The page of one server."""
+    key = key_of(request)
+    account = await find_account(request)
+    server = find_server(account, key)
+    if server is None:
+        raise NoSuchServer(key)
+    return show(request, await details_page(request, account, server))
+
+
+@post(paths("rename"), guards=[needs("servers", of_server=True)])
+async def rename(request: HubRequest) -> Response[bytes]:
+    """Call it something else."""
+    form, key = await Form.of(request), key_of(request)
+    await request.hub.care.rename(request.by, key, form.text("display_name"))
+    return redirect(request.hub.urls.page("server", *key))
+
+
+@post(paths("restart"), guards=[needs("servers", of_server=True)])
+async def restart(request: HubRequest) -> Response[bytes]:
+    """Stop it and start it anew, with the same options."""
+    await Form.of(request)
+    server = await request.hub.servers.restart(request.by, key_of(request))
+    return redirect(pending_path(request, server.key))
+
+
+@post(paths("delete"), guards=[needs("delete:servers", of_server=True)])
+async def delete(request: HubRequest) -> Response[bytes]:
+    """Stop it and forget it in a moment; until then it can be brought back."""
+    await Form.of(request)
+    await request.hub.care.delete(request.by, key_of(request), request.hub.settings.timeouts.undo)
+    return redirect(back_of(request))
+
+
+@post(paths("keep"), guards=[needs("delete:servers", of_server=True)])
+async def keep(request: HubRequest) -> Response[bytes]:
+    """Take a deletion back."""
+    await Form.of(request)
+    await request.hub.care.keep(request.by, key_of(request))
+    return redirect(back_of(request))
+
+
+async def details_page(request: HubRequest, account: Account, server: Server) -> ServerDetails:
+    """What the page of a server shows."""
+    hub, actor, tongue = request.hub, request.actor, language(request)
+    groups = frozenset(account.person.groups)
+    target = target_of(server, groups)
+    icons = {profile.slug: profile.icon for profile in hub.catalogue.all()}
+    guests = (await guests_of(request, account)).get(server.id, ()) if server.id else None
+    row = server_row(
+        server, actor, hub.urls, icons, groups=groups, origin=request.origin, language=tongue, guests=guests
+    )
+    plan = server.plan
+    profile = hub.catalogue.find(plan.profile) if plan is not None else None
+    titles = {name: option.title or name for name, option in profile.options.items()} if profile else {}
+    return ServerDetails(
+        server=row,
+        created=server.created,
+        card=card(profile, tongue) if profile is not None else None,
+        options=[
+            (titles.get(name, name), shown_value(value))
+            for name, value in (plan.options if plan else {}).items()
+        ],
+        events=await _events(request, server),
+        log=await hub.runtime.logs(Ref(server.id, server.attempt), tail=TAIL) if server.attempt else "",
+        earlier_log=await hub.runtime.logs(Ref(server.id, server.attempt - 1), tail=TAIL)
+        if server.attempt > 1
+        else "",
+        may_rename=actor.may("servers", target) and bool(server.id),
+        report=hub.urls.page("report", *server.key) if server.attempt else "",
+    )
+
+
+def shown_value(value: object) -> str:
+    """A value of an option, for people."""
+    return {True: "✓", False: "✗"}[value] if isinstance(value, bool) else str(value)
+
+
+async def _events(request: HubRequest, server: Server) -> list[Event]:
+    """The newest first; the reason of the last end is the last that happened."""
+    tongue = language(request)
+    story = await request.hub.care.story(server) if server.id else []
+    events = [Event(at=one.at, text=say(tongue, one.message)) for one in story]
+    events.reverse()
+    return events
+
+
+ROUTES = [details, rename, restart, delete, keep]
