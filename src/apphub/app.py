@@ -8,7 +8,6 @@ import structlog
 from litestar import Litestar, Response
 from litestar.datastructures import State
 from litestar.enums import MediaType
-from litestar.types import ASGIApp
 
 from apphub.api.openapi import document
 from apphub.api.reference_page import reference as reference_of
@@ -18,6 +17,7 @@ from apphub.gate.routes import ROUTES as GATE
 from apphub.hub import Hub
 from apphub.pages.errors import error_page
 from apphub.pages.routes import ROUTES as PAGES
+from apphub.web.dispatch import Dispatch
 from apphub.web.errors import headers_of, message_of, status_of
 from apphub.web.front import Front
 from apphub.web.json import answer
@@ -58,14 +58,14 @@ def reference() -> str:
     return reference_of(described())
 
 
-def edge_door(app: ASGIApp, hub: Hub) -> Front:
+def edge_door(app: Litestar, hub: Hub) -> Front:
     """For the unix socket that only the edge opens: what it says in `X-Forwarded-*` counts."""
-    return Front(app, base=hub.urls.base, trusted=True, apps=hub.urls.apps)
+    return Front(Dispatch(app, render_error), base=hub.urls.base, trusted=True, apps=hub.urls.apps)
 
 
-def server_door(app: ASGIApp, hub: Hub) -> Front:
+def server_door(app: Litestar, hub: Hub) -> Front:
     """For the loopback port that servers use."""
-    return Front(app, base=hub.urls.base, trusted=False, apps=hub.urls.apps)
+    return Front(Dispatch(app, render_error), base=hub.urls.base, trusted=False, apps=hub.urls.apps)
 
 
 def render_error(request: HubRequest, error: Exception) -> Response[bytes]:

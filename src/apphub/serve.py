@@ -21,7 +21,7 @@ from typing import Literal, NamedTuple
 
 import structlog
 import uvloop
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server as WebServer
 
 from apphub import __version__
@@ -176,6 +176,7 @@ async def _listening(
         port=address.port if address else 8000,
         uds=uds,
         interface=Interfaces.ASGINL,
+        http=HTTPModes.http1,
         websockets=False,
         backlog=1024,
         log_enabled=False,

@@ -10,9 +10,10 @@ import pytest
 from litestar.handlers import HTTPRouteHandler
 
 from apphub.access.scopes import SCOPES
-from apphub.app import build_app
+from apphub.app import build_app, render_error
 from apphub.hub import Hub
 from apphub.kit.urls import Urls
+from apphub.web.dispatch import Dispatch
 from apphub.web.needs import Need, needs, needs_list, public, signed_in, visitor
 
 Route = tuple[str, str]
@@ -135,3 +136,17 @@ def test_pages_are_for_people_and_the_api_for_everybody_known() -> None:
             assert not path.startswith("/hub/api/"), path
         if isinstance(need, signed_in):
             assert path.startswith(("/hub/api/", "/hub/user/", "/hub/user-redirect")), path
+
+
+def test_every_handler_is_reached_the_short_way() -> None:
+    hub = SimpleNamespace(urls=Urls("/", "http://127.0.0.1:8081", None))
+    app = build_app(cast("Hub", hub))
+    short = Dispatch(app, render_error).handlers
+    long = [
+        f"{route.path} {handler.fn.__qualname__}"
+        for route in app.routes
+        for handler in getattr(route, "route_handlers", ())
+        if handler not in short and "options_handler" not in handler.fn.__qualname__
+    ]
+    assert long == []
+    assert len(short) > 80

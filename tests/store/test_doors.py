@@ -165,6 +165,13 @@ async def test_a_path_is_matched_before_it_is_decoded(inside: Inside) -> None:
     assert await inside.hub.servers.find(ServerKey("ada", "")) == before
 
 
+async def test_a_host_that_is_no_host_is_refused(inside: Inside) -> None:
+    token = await inside.token("tom")
+    for host, status in (("hub.example:8000", 200), ("[::1]", 200), ("hub example", 400), ('a"b', 400)):
+        answer = await inside.ask("GET", "/hub/api/user", token=token, headers={"host": host})
+        assert answer.status_code == status, host
+
+
 async def test_an_address_of_the_client_is_believed_from_the_edge_alone(inside: Inside) -> None:
     from apphub.app import build_app, server_door
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal, TypeVar, cast
 
 from apphub.access.grants import Grants, Target
 from apphub.access.scopes import Filter
 from apphub.errors import Forbidden, NotFound
+
+T = TypeVar("T")
 
 
 class OutOfReach(NotFound):
@@ -60,6 +63,7 @@ class Actor:
     expires: datetime | None = None
     #: True when a cookie proves it, so that a foreign page could make the browser send it.
     by_cookie: bool = False
+    _derived: dict[Hashable, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
     def user_id(self) -> int | None:
@@ -96,6 +100,14 @@ class Actor:
             raise ScopeMissing(scope)
         if self.reach(scope).clauses:
             raise OutOfReach
+
+    def once(self, what: Hashable, make: Callable[[], T]) -> T:
+        """What `make` gives, made once: for what follows from the rights alone. An actor is remembered as
+        long as its rights stay as they are, and the same is asked of it at every request.
+        """
+        if what not in self._derived:
+            self._derived[what] = make()
+        return cast("T", self._derived[what])
 
     def reach(self, scope: str) -> Reach:
         """How far the scope goes, for lists."""

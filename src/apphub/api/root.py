@@ -80,8 +80,15 @@ async def user(request: HubRequest) -> Response[bytes]:
 
 async def _scopes(request: HubRequest) -> list[str]:
     """What the caller may do, in JupyterHub's words; with `?own_scopes=1` also in those of our own."""
-    names = sorted({*request.actor.grants().names(), *await _by_group(request)})
-    return names if request.query_params.get("own_scopes") == "1" else of_jupyterhub(names)
+    actor, own = request.actor, request.query_params.get("own_scopes") == "1"
+    by_group = await _by_group(request)
+    if not by_group:
+        return actor.once(("scopes", own), lambda: _told(set(actor.grants().names()), own))
+    return _told({*actor.grants().names(), *by_group}, own)
+
+
+def _told(names: set[str], own: bool) -> list[str]:
+    return sorted(names) if own else of_jupyterhub(sorted(names))
 
 
 async def _by_group(request: HubRequest) -> list[str]:

@@ -10,7 +10,7 @@ from apphub.api.bodies import as_object, flag, moment, only, texts
 from apphub.api.paging import PAGING, page_bounds, page_json, paged, wants_pages
 from apphub.api.schema.bodies import Activity, ChangeUser, CreateUser, CreateUsers
 from apphub.api.schema.shapes import UserModel
-from apphub.api.wire import SEE_USER, sees_everywhere, user_json
+from apphub.api.wire import SEE_USER, user_json
 from apphub.errors import Conflict, Invalid, NotFound, shown
 from apphub.people.model import UserExists
 from apphub.servers.views import ORDERS, Page
@@ -56,10 +56,7 @@ async def list_users(request: HubRequest) -> Response[bytes]:
     page, hub, reach = _page(request), request.hub, request.reach("list:users")
     accounts = await hub.views.list_accounts(reach, page)
     stopped = _stopped(request)
-    alike = sees_everywhere(request.actor)
-    models = [
-        user_json(account, request.actor, hub.urls, stopped=stopped, alike=alike) for account in accounts
-    ]
+    models = [user_json(account, request.actor, hub.urls, stopped=stopped) for account in accounts]
     if not wants_pages(request):
         return answer(models)
     total = await hub.views.count_accounts(reach, page)
@@ -82,7 +79,8 @@ async def create_users(request: HubRequest) -> Response[bytes]:
     new, _ = await request.hub.people.create(request.actor, request.by, names, admin=admin)
     if not new:
         raise Conflict(f"All {len(names)} users already exist")
-    return answer([await _model(request, name) for name in new], 201)
+    accounts = await request.hub.views.list_named(new)
+    return answer([user_json(account, request.actor, request.hub.urls) for account in accounts], 201)
 
 
 @get("/hub/api/users/{user:str}", guards=[needs(*SEE_USER)], opt=says({200: UserModel}, query=[_STOPPED]))

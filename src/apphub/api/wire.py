@@ -46,8 +46,26 @@ def user_target(person: Person) -> Target:
 
 def sees_everywhere(actor: Actor) -> frozenset[str] | None:
     """What the actor may see of every user alike; None when that differs from one to the other."""
+    return actor.once("sees everywhere", lambda: _sees_everywhere(actor))
+
+
+def _sees_everywhere(actor: Actor) -> frozenset[str] | None:
     held = [scope for scope in SEE_USER if actor.holds(scope)]
     return None if any(actor.reach(scope).clauses for scope in held) else frozenset(held)
+
+
+def _sees(actor: Actor, person: Person) -> frozenset[str]:
+    """What the actor may see of this one user."""
+    if (alike := sees_everywhere(actor)) is not None:
+        return alike
+    target = user_target(person)
+    if actor.user_id == person.id:
+        return actor.once(target, lambda: _seen(actor, target))
+    return _seen(actor, target)
+
+
+def _seen(actor: Actor, target: Target) -> frozenset[str]:
+    return frozenset(scope for scope in SEE_USER if actor.may(scope, target))
 
 
 def user_json(
@@ -56,19 +74,12 @@ def user_json(
     urls: Urls,
     *,
     stopped: bool = False,
-    alike: frozenset[str] | None = None,
 ) -> UserModel:
-    """A user model with the fields that the actor may see.
-
-    `stopped` includes servers that are stopped; `alike` is what `sees_everywhere` said, for lists.
-    """
+    """A user model with the fields that the actor may see; `stopped` includes servers that are stopped."""
     person = account.person
     default = account.server("")
     ready = default is not None and default.ready
-    see = alike
-    if see is None:
-        target = user_target(person)
-        see = frozenset(scope for scope in SEE_USER if actor.may(scope, target))
+    see = _sees(actor, person)
     model: UserModel = {"kind": "user", "name": person.name}
     if "read:users" in see:
         model["server"] = urls.server(person.name, "") if ready else None

@@ -19,6 +19,7 @@ import msgspec
 import sqlalchemy as sa
 
 from apphub.db.changes import Changes
+from apphub.db.rows import Rows
 from apphub.errors import Conflict, HubError, Unavailable
 
 
@@ -47,10 +48,8 @@ class Tx(ABC):
         self.topics: list[str] = []
 
     @abstractmethod
-    async def execute(
-        self, statement: sa.Executable, parameters: Any = None
-    ) -> sa.CursorResult[*tuple[Any, ...]]:
-        """Run one statement; its whole result is in memory."""
+    async def execute(self, statement: sa.Executable, parameters: Any = None) -> Rows:
+        """Run one statement, perhaps (for inserts) with many sets of parameters."""
 
     def changed(self, *topics: str) -> None:
         """Tell listeners of these topics once the transaction has been committed."""
@@ -81,6 +80,13 @@ class Database(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Let go of all connections."""
+
+
+def one_set(parameters: Any) -> Any:
+    """The parameters of one execution: no list of sets where there is only one."""
+    if parameters is None:
+        return {}
+    return parameters[0] if isinstance(parameters, list) and len(parameters) == 1 else parameters
 
 
 def encode_json(value: Any) -> str:

@@ -18,8 +18,9 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from apphub.db.engine import Database, DatabaseAway, Tx
+from apphub.db.engine import Database, DatabaseAway, Tx, one_set
 from apphub.db.refusals import told
+from apphub.db.rows import Rows, rows_of
 
 log = structlog.get_logger(__name__)
 
@@ -54,11 +55,9 @@ class _PostgresTx(Tx):
         super().__init__()
         self._connection = connection
 
-    async def execute(
-        self, statement: sa.Executable, parameters: Any = None
-    ) -> sa.CursorResult[*tuple[Any, ...]]:
+    async def execute(self, statement: sa.Executable, parameters: Any = None) -> Rows:
         try:
-            return await self._connection.execute(statement, parameters)
+            return rows_of(await self._connection.execute(statement, one_set(parameters)))
         except sa.exc.DBAPIError as error:
             raise told(error) from error
 

@@ -12,10 +12,14 @@ from apphub.db.engine import DatabaseAway, InTheWay
 from apphub.errors import Conflict, Invalid
 
 
-def told(error: sa.exc.DBAPIError) -> Exception:
+def told(error: Exception) -> Exception:
     """The error to raise, by PostgreSQL's code (its manual, appendix A) or SQLite's name for it."""
-    code = str(getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None))
-    if error.connection_invalidated or code.startswith(("08", "57P", "53300")):
+    cause: BaseException = error
+    lost = False
+    if isinstance(error, sa.exc.DBAPIError):
+        cause, lost = error.orig or error, error.connection_invalidated
+    code = str(getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None))
+    if lost or code.startswith(("08", "57P", "53300")):
         return DatabaseAway()
     match code:
         case "22021" | "22P05":

@@ -13,8 +13,9 @@ committed (WAL). One process only; `serve` holds a lock on the data folder.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,10 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.pool import StaticPool
 
-from apphub.db.engine import Database, DatabaseUnusable, Tx, encode_json
+from apphub.db.engine import Database, DatabaseUnusable, Tx, encode_json, one_set
+from apphub.db.prepared import Statements
 from apphub.db.refusals import told
+from apphub.db.rows import Rows, rows_of
 
 
 def connect(path: Path) -> sa.Connection:
@@ -32,7 +35,7 @@ def connect(path: Path) -> sa.Connection:
         f"sqlite:///{path}",
         poolclass=StaticPool,
         isolation_level="AUTOCOMMIT",
-        connect_args={"check_same_thread": False, "timeout": 0},
+        connect_args={"check_same_thread": False, "timeout": 0, "cached_statements": 512},
         json_serializer=encode_json,
         json_deserializer=msgspec.json.decode,
     )
@@ -57,17 +60,23 @@ def connect(path: Path) -> sa.Connection:
 class _SqliteTx(Tx):
     dialect = "sqlite"
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, statements: Statements) -> None:
         super().__init__()
         self._connection = connection
+        self._driver: Any = connection.connection.dbapi_connection
+        self._statements = statements
 
-    async def execute(
-        self, statement: sa.Executable, parameters: Any = None
-    ) -> sa.CursorResult[*tuple[Any, ...]]:
+    async def execute(self, statement: sa.Executable, parameters: Any = None) -> Rows:
+        given = one_set(parameters)
+        prepared = None if isinstance(given, list) else self._statements.find(statement, given)
         try:
-            return self._connection.execute(statement, parameters)
-        except sa.exc.IntegrityError as error:
+            if prepared is not None:
+                cursor = self._driver.execute(prepared.sql, prepared.arguments(given))
+                return Rows(prepared.rows(cursor.fetchall()), cursor.rowcount)
+            result = self._connection.execute(statement, given)
+        except (sqlite3.IntegrityError, sa.exc.IntegrityError) as error:
             raise told(error) from error
+        return rows_of(result)
 
 
 class _Batch:
@@ -87,27 +96,29 @@ class SqliteDatabase(Database):
         super().__init__()
         self._writer = connect(path)
         self._reader = connect(path)
+        self._driver: Any = self._writer.connection.dbapi_connection
+        self._statements = Statements(self._writer.dialect)
+        self._reading = nullcontext(_SqliteTx(self._reader, self._statements))
         self._lock = asyncio.Lock()
         self._batch: _Batch | None = None
         self._commits: set[asyncio.Task[None]] = set()
 
-    @asynccontextmanager
-    async def read(self) -> AsyncGenerator[Tx]:
-        yield _SqliteTx(self._reader)
+    def read(self) -> AbstractAsyncContextManager[Tx]:
+        return self._reading
 
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[Tx]:
-        tx = _SqliteTx(self._writer)
+        tx, driver = _SqliteTx(self._writer, self._statements), self._driver
         async with self._lock:
             batch = self._join()
-            self._writer.exec_driver_sql("SAVEPOINT writer")
+            driver.execute("SAVEPOINT writer")
             try:
                 yield tx
             except BaseException:
-                self._writer.exec_driver_sql("ROLLBACK TO writer")
-                self._writer.exec_driver_sql("RELEASE writer")
+                driver.execute("ROLLBACK TO writer")
+                driver.execute("RELEASE writer")
                 raise
-            self._writer.exec_driver_sql("RELEASE writer")
+            driver.execute("RELEASE writer")
             batch.topics.update(tx.topics)
         # A caller that gives up no longer waits, but what it wrote is committed, and told, all the same.
         await asyncio.shield(batch.done)
@@ -115,7 +126,7 @@ class SqliteDatabase(Database):
     def _join(self) -> _Batch:
         """The batch of the transaction that is open, or a new one; called with the lock held."""
         if self._batch is None:
-            self._writer.exec_driver_sql("BEGIN IMMEDIATE")
+            self._driver.execute("BEGIN IMMEDIATE")
             self._batch = _Batch()
             commit = asyncio.create_task(self._commit(self._batch))
             self._commits.add(commit)
@@ -127,10 +138,10 @@ class SqliteDatabase(Database):
         async with self._lock:
             self._batch = None
             try:
-                await asyncio.to_thread(self._writer.exec_driver_sql, "COMMIT")
-            except sa.exc.DBAPIError as error:
-                if self._writer.connection.dbapi_connection.in_transaction:  # type: ignore[union-attr]
-                    self._writer.exec_driver_sql("ROLLBACK")
+                await asyncio.to_thread(self._driver.execute, "COMMIT")
+            except sqlite3.Error as error:
+                if self._driver.in_transaction:
+                    self._driver.execute("ROLLBACK")
                 batch.done.set_exception(error)
                 batch.done.exception()  # every writer may have given up: not an error of its own
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,6 +25,10 @@ def from_micros(value: int) -> datetime:
     return _EPOCH + timedelta(microseconds=value)
 
 
+def _moment(value: int | None) -> datetime | None:
+    return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
 class Moment(sa.types.TypeDecorator[datetime]):
     """A moment in UTC, kept as microseconds since 1970: neither database's own type survives a round trip
     through JSON aggregation unchanged, an integer does.
@@ -36,7 +41,10 @@ class Moment(sa.types.TypeDecorator[datetime]):
         return None if value is None else to_micros(value)
 
     def process_result_value(self, value: Any | None, dialect: sa.Dialect) -> datetime | None:
-        return None if value is None else from_micros(value)
+        return _moment(value)
+
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Callable[[Any], datetime | None]:
+        return _moment  # SQLAlchemy would wrap it twice, for every value of every row
 
 
 #: JSON values; binary on PostgreSQL.

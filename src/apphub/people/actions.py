@@ -55,7 +55,6 @@ class People:
             new = [name for name in wanted if name not in taken]
             await store.insert_people(tx, new, admin=admin, source=Source.API, now=clock.now())
             await insert_entries(tx, by, "user.create", [f"user:{name}" for name in new])
-            tx.changed(RIGHTS)
         return new, [name for name in wanted if name in taken]
 
     async def create_one(self, actor: Actor, by: By, name: str, *, admin: bool) -> str:
@@ -102,7 +101,8 @@ class People:
                 await groups.insert_members(tx, group_id, ids.values(), Source.API)
                 after = {"members": list(ids), "properties": dict(properties or {})}
                 await insert_entry(tx, by, "group.create", f"group:{name}", after=after)
-            tx.changed(RIGHTS)
+                if ids:  # a group without members gives nobody anything
+                    tx.changed(RIGHTS)
 
     async def delete_group(self, by: By, name: str) -> None:
         """Delete a group; one that the settings file declares, or gives roles to, cannot be.
@@ -115,7 +115,8 @@ class People:
                 raise Declared(f"The group {group.name}")
             await groups.delete_group(tx, group.id)
             await insert_entry(tx, by, "group.delete", group.label, before={"members": list(group.members)})
-            tx.changed(RIGHTS)
+            if group.members:
+                tx.changed(RIGHTS)
 
     async def set_properties(self, by: By, name: str, properties: Mapping[str, Any]) -> Group:
         """Replace a group's properties."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -61,11 +62,28 @@ def _group_of(row: Any) -> Group:
     return Group(row[0], row[1], tuple(row[2]), tuple(row[3]), row[4], Source(row[5]))
 
 
-def _within(reach: Reach) -> list[sa.ColumnElement[bool]]:
-    return [
-        g.name.in_([narrowing.value for narrowing in clause if narrowing.kind == "group"])
-        for clause in reach.clauses
-    ]
+def _within(clauses: int) -> list[sa.ColumnElement[bool]]:
+    return [g.name.in_(sa.bindparam(f"names{number}", expanding=True)) for number in range(clauses)]
+
+
+def _names(reach: Reach) -> dict[str, Any]:
+    """The values of what `_within` compares with."""
+    return {
+        f"names{number}": [narrowing.value for narrowing in clause if narrowing.kind == "group"]
+        for number, clause in enumerate(reach.clauses)
+    }
+
+
+@lru_cache(16)
+def _listing(clauses: int) -> sa.Select[Any]:
+    """One object for each number of clauses, so that it is written out once."""
+    page = sa.select(*_GROUP).where(*_within(clauses)).order_by(g.id)
+    return page.offset(sa.bindparam("offset")).limit(sa.bindparam("limit"))
+
+
+@lru_cache(16)
+def _counting(clauses: int) -> sa.Select[Any]:
+    return sa.select(sa.func.count()).select_from(t.groups).where(*_within(clauses))
 
 
 async def find_group(tx: Tx, name: str) -> Group | None:
@@ -84,14 +102,13 @@ async def get_group(tx: Tx, name: str) -> Group:
 
 async def list_groups(tx: Tx, reach: Reach, *, offset: int, limit: int) -> list[Group]:
     """A page of groups, oldest first."""
-    statement = sa.select(*_GROUP).where(*_within(reach)).order_by(g.id).offset(offset).limit(limit)
-    return [_group_of(row) for row in await tx.execute(statement)]
+    values = {**_names(reach), "offset": offset, "limit": limit}
+    return [_group_of(row) for row in await tx.execute(_listing(len(reach.clauses)), values)]
 
 
 async def count_groups(tx: Tx, reach: Reach) -> int:
     """How many groups there are within reach."""
-    statement = sa.select(sa.func.count()).select_from(t.groups).where(*_within(reach))
-    return int((await tx.execute(statement)).scalar_one())
+    return int((await tx.execute(_counting(len(reach.clauses)), _names(reach))).scalar_one())
 
 
 async def find_group_names(tx: Tx, names: Sequence[str]) -> set[str]:
@@ -112,9 +129,8 @@ async def update_group(tx: Tx, group_id: int, **values: Any) -> None:
 
 async def delete_group(tx: Tx, group_id: int) -> None:
     """Forget a group; its memberships and roles go with it."""
-    await tx.execute(_CHECK_ALL, {"group": group_id})
+    await _check(tx, _CHECK_ALL, {"group": group_id})
     await tx.execute(_DELETE, {"group": group_id})
-    tx.changed(CHECKS)
 
 
 async def insert_members(tx: Tx, group_id: int, user_ids: Iterable[int], source: Source) -> None:
@@ -127,8 +143,7 @@ async def insert_members(tx: Tx, group_id: int, user_ids: Iterable[int], source:
     ]
     if rows:
         await tx.execute(_INSERT_MEMBERS, rows)
-        await tx.execute(_CHECK_ENDING, {"group": group_id})
-        tx.changed(CHECKS)
+        await _check(tx, _CHECK_ENDING, {"group": group_id})
 
 
 async def find_declared_members(tx: Tx, group_id: int) -> set[int]:
@@ -140,14 +155,18 @@ async def delete_members(tx: Tx, group_id: int, user_ids: Iterable[int]) -> None
     """Remove people from a group."""
     values = {"group": group_id, "users": list(user_ids)}
     await tx.execute(_DELETE_MEMBERS, values)
-    await tx.execute(_CHECK, {"users": values["users"]})
-    tx.changed(CHECKS)
+    await _check(tx, _CHECK, {"users": values["users"]})
 
 
 async def check_launched(tx: Tx, user_id: int) -> None:
     """Somebody may have lost the right to launch what they run: have it looked at."""
-    await tx.execute(_CHECK, {"users": [user_id]})
-    tx.changed(CHECKS)
+    await _check(tx, _CHECK, {"users": [user_id]})
+
+
+async def _check(tx: Tx, statement: sa.Insert, values: Mapping[str, Any]) -> None:
+    """Note those of them who have launched anything; where nobody has, nobody need look."""
+    if (await tx.execute(statement, values)).rowcount:
+        tx.changed(CHECKS)
 
 
 async def list_memberships(tx: Tx, most: int) -> list[tuple[str, str]]:

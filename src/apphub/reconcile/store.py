@@ -202,9 +202,12 @@ async def take_checks(tx: Tx) -> tuple[set[int], set[int]]:
     return {row[1] for row in rows if row[1]}, {row[2] for row in rows if row[2]}
 
 
+_ANY_CHECK = sa.select(t.launch_checks.c.id).limit(1)
+
+
 async def has_checks(tx: Tx) -> bool:
     """Whether there is anything to look at."""
-    return (await tx.execute(sa.select(t.launch_checks.c.id).limit(1))).first() is not None
+    return (await tx.execute(_ANY_CHECK)).first() is not None
 
 
 async def list_launched(

@@ -197,6 +197,10 @@ _FIND = sa.select(*PERSON, _SERVERS.label("servers")).where(
     u.name == sa.bindparam("name"), u.deleted.is_(None)
 )
 
+_NAMED = sa.select(*PERSON, _SERVERS.label("servers")).where(
+    u.name.in_(sa.bindparam("names", expanding=True)), u.deleted.is_(None)
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Views:
@@ -216,6 +220,12 @@ class Views:
         if account is None:
             raise NoSuchUser(name)
         return account
+
+    async def list_named(self, names: Sequence[str]) -> list[Account]:
+        """Those of these people who exist, in the order of the names."""
+        async with self.db.read() as tx:
+            found = {row[1]: _account_of(row) for row in await tx.execute(_NAMED, {"names": list(names)})}
+        return [found[name] for name in names if name in found]
 
     async def list_accounts(self, reach: Reach, page: Page) -> list[Account]:
         """One page of people within reach."""

@@ -24,11 +24,11 @@ HEARD_OUT = 1_000_000_000
 class Body:
     """Stands between the server and the application."""
 
-    def __init__(self, scope: Scope, path: str, receive: Receive) -> None:
+    def __init__(self, scope: Scope, headers: dict[bytes, bytes], path: str, receive: Receive) -> None:
         self._receive = receive
         self._limit = next((size for prefix, size in LIMITS if path.startswith(prefix)), LIMIT)
         self._got = 0
-        self._over = _has_none(scope)
+        self._over = _has_none(scope, headers)
 
     async def receive(self) -> Any:
         """The next message; raises `TooLarge` once the body is larger than may be."""
@@ -53,9 +53,8 @@ class Body:
         return message
 
 
-def _has_none(scope: Scope) -> bool:
+def _has_none(scope: Scope, headers: dict[bytes, bytes]) -> bool:
     """Whether the headers tell that there is no body (RFC 9112, section 6.3), as with nearly every GET."""
     if scope["http_version"] not in ("1.0", "1.1"):
         return False
-    named = dict(scope["headers"])
-    return named.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in named
+    return headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers

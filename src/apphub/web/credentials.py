@@ -25,7 +25,7 @@ async def find_actor(request: HubRequest) -> Actor | None:
 
 
 async def _find(request: HubRequest) -> Actor | None:
-    header = request.headers.get("authorization")
+    header = request.header(b"authorization")
     if header is not None and (match := TOKEN.fullmatch(header.strip())):
         return await request.hub.access.by_token(match[1])
     if header is not None and header.lower().startswith(("token", "bearer")):

@@ -29,6 +29,7 @@ log = structlog.get_logger("apphub.request")
 
 #: Where an answer puts a second content security policy; it never leaves under this name.
 POLICY = "x-apphub-policy"
+_POLICY = POLICY.encode()
 
 #: Below this the edge asks; the headers of the answers are added to requests for apps.
 CHECK = "/hub/edge/check/"
@@ -81,7 +82,7 @@ class Front:
             await self._app(scope, receive, send)
             return
         state: dict[str, Any] = scope  # type: ignore[assignment]
-        headers = dict(scope["headers"])
+        state["apphub.headers"] = headers = dict(scope["headers"])
         state["apphub.request_id"] = request_id = f"{_RUN}{next(_NUMBERS):06x}"
         self._believe(state, headers)
         path = self._path(scope)
@@ -97,10 +98,11 @@ class Front:
         if bare:
             scope["method"] = "GET"
         started = time.perf_counter()
-        body = Body(scope, path, receive)
+        body = Body(scope, headers, path, receive)
 
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
+                state["apphub.begun"] = True
                 await body.hear_out()
                 if method == "OPTIONS" and message["status"] == 204:
                     message["status"] = 200
@@ -162,11 +164,10 @@ class Front:
             headers += [pair for pair in self._api if pair[0] not in names]
             if path in ("/hub/api", "/hub/api/"):
                 headers.append((b"access-control-allow-origin", b"*"))  # the version is for everybody
-        if POLICY.encode() in names:  # the page of consent has an address of the API
+        if _POLICY in names:  # the page of consent has an address of the API
             # A second policy beside the first, which a header's name can hold only once in an answer of ours.
             headers = [
-                (b"content-security-policy" if name == POLICY.encode() else name, value)
-                for name, value in headers
+                (b"content-security-policy" if name == _POLICY else name, value) for name, value in headers
             ]
         message["headers"] = headers
 

@@ -132,11 +132,14 @@ async def target_of(
 
 
 def _asks_for_groups(actor: Actor, scopes: tuple[str, ...]) -> bool:
-    return any(
-        narrowing.kind == "group"
-        for scope in scopes
-        for clause in actor.reach(scope).clauses
-        for narrowing in clause
+    return actor.once(
+        ("groups", scopes),
+        lambda: any(
+            narrowing.kind == "group"
+            for scope in scopes
+            for clause in actor.reach(scope).clauses
+            for narrowing in clause
+        ),
     )
 
 

@@ -49,6 +49,11 @@ class HubRequest(Request[Any, Any, State]):
         """Who asks, if anybody known."""
         return cast("Actor | None", cast("dict[str, Any]", self.scope).get("apphub.actor"))
 
+    def header(self, name: bytes) -> str | None:
+        """One header by its name in small letters, without making all of them into text."""
+        value = cast("dict[str, dict[bytes, bytes]]", self.scope)["apphub.headers"].get(name)
+        return None if value is None else value.decode("latin-1")
+
     @property
     def actor(self) -> Actor:
         """Who asks; raises `Unauthenticated` for nobody."""

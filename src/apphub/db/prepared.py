@@ -1,0 +1,163 @@
+"""Statements that are run again and again, kept as the text and the conversions they come to.
+
+SQLAlchemy writes the SQL, and runs what is run once. To find a statement among those it has
+compiled, and to wrap its result, costs it several times what SQLite needs for the answer; so a
+statement that comes a second time (the same object: stores build theirs when they are imported)
+goes to the driver as it is from then on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+from weakref import WeakKeyDictionary
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.sql.compiler import SQLCompiler
+
+Convert = Callable[[Any], Any]
+
+#: Statements kept: several times what there are, for some are made anew and run twice.
+MOST_STATEMENTS = 2000
+#: Values in lists (`IN (…)`) and lengths of lists that a statement is kept for.
+MOST_VALUES, MOST_LENGTHS = 64, 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """One parameter of the driver's: a value that is part of the statement, or one that is given."""
+
+    name: str | None
+    #: Which of the values of a list.
+    position: int | None
+    convert: Convert | None
+    value: Any = None
+
+    def of(self, given: Mapping[str, Any]) -> Any:
+        """The driver's value."""
+        if self.name is None:
+            return self.value
+        value = given[self.name] if self.position is None else given[self.name][self.position]
+        return value if self.convert is None else self.convert(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One text for the driver."""
+
+    sql: str
+    places: tuple[_Place, ...]
+    #: Columns that the driver does not give as the values they are.
+    converts: tuple[tuple[int, Convert], ...]
+    returns: bool
+
+    def arguments(self, given: Mapping[str, Any]) -> list[Any]:
+        """The driver's parameters, in its order."""
+        return [place.of(given) for place in self.places]
+
+    def rows(self, found: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
+        """The driver's rows, converted."""
+        if not self.converts:
+            return found
+        converted = []
+        for row in found:
+            values = list(row)
+            for position, convert in self.converts:
+                values[position] = convert(values[position])
+            converted.append(tuple(values))
+        return converted
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """A statement with a set of parameters: one text, or one for all lengths of its lists."""
+
+    dialect: sa.Dialect
+    compiler: SQLCompiler
+    types: tuple[sa.types.TypeEngine[Any], ...]
+    lists: tuple[str, ...]
+    texts: dict[tuple[int, ...], Prepared] = field(default_factory=dict)
+
+    def text(self, given: Mapping[str, Any]) -> Prepared | None:
+        lengths = tuple(len(given[name]) for name in self.lists)
+        text = self.texts.get(lengths)
+        if text is None and sum(lengths) <= MOST_VALUES and len(self.texts) < MOST_LENGTHS:
+            text = self.texts[lengths] = self._write(given)
+        return text
+
+    def _write(self, given: Mapping[str, Any]) -> Prepared:
+        state = self.compiler.construct_expanded_state(dict(given), escape_names=False)
+        members = {
+            member: (name, position)
+            for name, names in state.parameter_expansion.items()
+            for position, member in enumerate(names)
+        }
+        places = []
+        for key in state.positiontup or ():
+            name, position = members.get(key, (key, None))
+            convert = self._type(self.compiler.binds[name].type).bind_processor(self.dialect)
+            if name in given:
+                places.append(_Place(name, position, convert))
+            else:
+                value = self.compiler.params[name]
+                value = value if position is None else value[position]
+                places.append(_Place(None, None, None, value if convert is None else convert(value)))
+        return Prepared(state.statement, tuple(places), self._converts(), bool(self.types))
+
+    def _converts(self) -> tuple[tuple[int, Convert], ...]:
+        found = (self._convert(self._type(one)) for one in self.types)
+        return tuple((position, convert) for position, convert in enumerate(found) if convert is not None)
+
+    def _convert(self, one: sa.types.TypeEngine[Any]) -> Convert | None:
+        convert = one.result_processor(self.dialect, None)
+        return _json if convert is not None and isinstance(one, sa.JSON) else convert
+
+    def _type(self, one: sa.types.TypeEngine[Any]) -> sa.types.TypeEngine[Any]:
+        return one.dialect_impl(self.dialect)
+
+
+def _json(text: str | None) -> Any:
+    return None if text is None else msgspec.json.decode(text)
+
+
+class Statements:
+    """The statements of one database that have been run before."""
+
+    def __init__(self, dialect: sa.Dialect) -> None:
+        self._dialect = dialect
+        self._known: WeakKeyDictionary[sa.Executable, dict[tuple[str, ...], _Compiled]] = WeakKeyDictionary()
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def find(self, statement: sa.Executable, given: Mapping[str, Any]) -> Prepared | None:
+        """What to hand to the driver; None when it is the first time, or better left to SQLAlchemy."""
+        forms = self._known.get(statement)
+        if forms is None:
+            if len(self._known) >= MOST_STATEMENTS:
+                self._known.clear()  # what was compiled keeps its statement alive
+            if isinstance(statement, sa.Select | sa.UpdateBase):
+                self._known[statement] = {}
+            return None
+        names = tuple(given)
+        compiled = forms.get(names)
+        if compiled is None:
+            compiled = forms[names] = self._compile(statement, names)
+        return compiled.text(given)
+
+    def _compile(self, statement: sa.Executable, names: tuple[str, ...]) -> _Compiled:
+        columns: Any = ()
+        if isinstance(statement, sa.UpdateBase):
+            columns = statement.returning_column_descriptions
+            if isinstance(statement, sa.Insert) and not columns:
+                statement = statement.inline()  # nobody asks for the new key
+        elif isinstance(statement, sa.Select):
+            columns = statement.column_descriptions
+        compiler = cast(
+            "SQLCompiler",
+            cast("sa.ClauseElement", statement).compile(dialect=self._dialect, column_keys=list(names)),
+        )
+        lists = tuple(name for name, bind in compiler.binds.items() if bind.expanding and name in names)
+        return _Compiled(self._dialect, compiler, tuple(column["type"] for column in columns), lists)
