@@ -153,6 +153,11 @@ class RunningHub:
         """End it as an operator does, with its edge; its exit status. Servers of users go on."""
         return self._signal(signal.SIGTERM, within)
 
+    def wait(self, within: float = 30) -> int:
+        """Wait until it has ended by itself; its exit status."""
+        assert self._process is not None
+        return self._process.wait(within)
+
     def kill(self) -> None:
         """Kill the hub as a crash would: its edge and all servers go on."""
         self._signal(signal.SIGKILL, 10)

@@ -19,14 +19,17 @@ import structlog
 
 from apphub.access.actions import Access
 from apphub.access.actor import EVERYTHING
+from apphub.audit import Audit
 from apphub.db import Database, DatabaseAway, InTheWay, open_database
 from apphub.declared import declare
 from apphub.declared.newest import changed_at
 from apphub.declared.reload import Reader, Reload
 from apphub.importer import collect
+from apphub.jobs import Jobs
 from apphub.kit import metrics
 from apphub.kit.secrets import Keys
 from apphub.kit.urls import Urls
+from apphub.listings import Listings
 from apphub.login import Login
 from apphub.oauth.actions import Provider
 from apphub.passes import Passes
@@ -34,6 +37,7 @@ from apphub.passes.tokens import Signer
 from apphub.people import People
 from apphub.profiles import Catalogue, Profiles
 from apphub.proxy.base import DataPlane
+from apphub.reconcile.jobs import JobRunner
 from apphub.reconcile.launch_rights import LaunchRights
 from apphub.reconcile.loop import Pace, Reconciler
 from apphub.reconcile.ports import Ports
@@ -54,6 +58,7 @@ from apphub.services import Services
 from apphub.services.launch import service_spec
 from apphub.settings import Settings
 from apphub.shares import Shares
+from apphub.status import Status
 
 log = structlog.get_logger(__name__)
 
@@ -72,6 +77,7 @@ class Hub:
     keys: Keys
     db: Database
     access: Access
+    audit: Audit
     people: People
     servers: Servers
     care: Care
@@ -79,6 +85,9 @@ class Hub:
     shares: Shares
     passes: Passes
     views: Views
+    listings: Listings
+    jobs: Jobs
+    status: Status
     profiles: Profiles
     reload: Reload
     around: Surroundings
@@ -153,19 +162,29 @@ async def open_hub(
         passes = Passes(db, access, Signer(keys), settings.edge.pass_life, settings.edge.stream_life)
         visitors = VisitorReview(db, passes, plane)
         usage = Usage(db)
+        servers, views, jobs = (
+            Servers(db, people, profiles, settings.limits, urls.apps is not None),
+            Views(db),
+            Jobs(db),
+        )
+        audit = Audit(db, settings.audit.keep or None)
         hub = Hub(
             settings=settings,
             urls=urls,
             keys=keys,
             db=db,
             access=access,
+            audit=audit,
             people=people,
-            servers=Servers(db, people, profiles, settings.limits, urls.apps is not None),
+            servers=servers,
             care=Care(db),
             services=Services(db),
             shares=Shares(db),
             passes=passes,
-            views=Views(db),
+            views=views,
+            listings=Listings(db),
+            jobs=jobs,
+            status=Status(db, replicas, place_of(db)),
             profiles=profiles,
             reload=reload,
             around=around,
@@ -196,9 +215,10 @@ async def open_hub(
                     ("launch rights", LaunchRights(db, profiles, settings.on_group_loss).run),
                     ("reload", reload.run),
                     ("removals", Removals(db).run),
+                    ("jobs", JobRunner(db, access, people, servers, views).run),
                     ("usage", usage.run),
                     ("turns", metrics.watch_loop),
-                    ("sweep", lambda: _sweep(replicas, access, passes)),
+                    ("sweep", lambda: _sweep(replicas, access, passes, audit, jobs)),
                 )
             ]
             yield hub
@@ -238,11 +258,13 @@ async def _leave(replicas: Replicas) -> None:
         await replicas.leave()
 
 
-async def _sweep(replicas: Replicas, access: Access, passes: Passes) -> None:
+async def _sweep(replicas: Replicas, access: Access, passes: Passes, audit: Audit, jobs: Jobs) -> None:
     while True:
         if await replicas.turn("sweep", SWEEP):
             await access.forget_expired()
             await passes.forget_expired()
+            await audit.forget_old()
+            await jobs.forget_old()
         await asyncio.sleep(SWEEP.total_seconds())
 
 

@@ -14,7 +14,7 @@ from apphub.app import build_app, render_error
 from apphub.hub import Hub
 from apphub.kit.urls import Urls
 from apphub.web.dispatch import Dispatch
-from apphub.web.needs import Need, needs, needs_list, public, signed_in, visitor
+from apphub.web.needs import Need, manages, needs, needs_list, public, signed_in, visitor
 
 Route = tuple[str, str]
 
@@ -106,7 +106,7 @@ def test_needs_name_scopes_that_exist() -> None:
         if isinstance(need, needs):
             assert set(need.scopes) <= SCOPES.keys(), route
             assert need.scopes, route
-        if isinstance(need, needs_list):
+        if isinstance(need, needs_list | manages):
             assert need.scope in SCOPES, route
 
 
@@ -121,7 +121,13 @@ def test_what_is_made_without_a_name_in_the_path_needs_its_scope_everywhere() ->
 def test_reading_changes_nothing_by_the_look_of_its_need() -> None:
     # Requests that any link can cause (GET) never ask for a right to change something; the exceptions
     # show a form, or what a change would come to, before anything happens.
-    forms = {"/hub/spawn/{user}", "/hub/spawn/{user}/{server}", "/hub/api/profiles/{profile}/preview"}
+    forms = {
+        "/hub/spawn/{user}",
+        "/hub/spawn/{user}/{server}",
+        "/hub/api/profiles/{profile}/preview",
+        "/hub/admin/add",
+        "/hub/admin/new-profile",
+    }
     for (method, path), handler in routes():
         need = _needs(handler)[0]
         if method == "GET" and isinstance(need, needs) and path not in forms:

@@ -170,7 +170,7 @@ async def test_a_shared_password_makes_accounts_only_where_that_is_wanted(make: 
 
 async def test_a_new_password_ends_the_sign_ins_of_before(login: Login, town: Town) -> None:
     ada = await town.people.person("ada")
-    session = await town.access.start_session(ada.id, timedelta(days=1))
+    session = await town.access.start_session(BY, ada.id, timedelta(days=1))
     assert await town.access.by_session(session.secret) is not None
     await login.set_password(BY, "ada", "another good one")
     assert await town.access.by_session(session.secret) is None

@@ -64,7 +64,7 @@ async def test_what_differs_would_be_found(tmp_path: Path) -> None:
     await migrate.upgrade(f"sqlite:///{path}")
     raw = sqlite3.connect(path)
     raw.execute("alter table users add column surplus text")
-    raw.execute("drop index ix_audit_target")
+    raw.execute("drop index ix_audit_target_id")
     raw.commit()
     raw.close()
     engine = sa.create_engine(f"sqlite:///{path}")

@@ -49,7 +49,7 @@ def provider(db: Database) -> Provider:
 
 async def _visitor(town: Town, name: str = "ada") -> tuple[Actor, str]:
     person = await town.people.person(name)
-    session = await town.access.start_session(person.id, timedelta(days=1))
+    session = await town.access.start_session(BY, person.id, timedelta(days=1))
     actor = await town.access.by_session(session.secret)
     assert actor is not None
     return actor, session.secret
@@ -79,7 +79,7 @@ async def test_a_code_is_traded_for_a_token_of_what_the_visitor_holds(
     place: Town, provider: Provider
 ) -> None:
     code = await _code(place, provider)
-    given = await provider.exchange(_trade(code), ORIGIN)
+    given = await provider.exchange(_trade(code), ORIGIN, BY)
     assert given["token_type"] == "Bearer"
     scopes = given["scope"].split()
     assert "read:users!user" in scopes
@@ -94,7 +94,7 @@ async def test_a_code_is_traded_for_a_token_of_what_the_visitor_holds(
 async def test_a_code_is_good_once_also_for_many_who_come_at_once(place: Town, provider: Provider) -> None:
     code = await _code(place, provider)
     results = await asyncio.gather(
-        *(provider.exchange(_trade(code), ORIGIN) for _ in range(10)), return_exceptions=True
+        *(provider.exchange(_trade(code), ORIGIN, BY) for _ in range(10)), return_exceptions=True
     )
     assert sum(isinstance(result, dict) for result in results) == 1
     assert all(isinstance(result, dict | InvalidGrantError) for result in results)
@@ -120,7 +120,7 @@ async def test_a_trade_that_does_not_fit_gives_nothing(
 ) -> None:
     code = await _code(place, provider)
     with pytest.raises(error):
-        await provider.exchange({**_trade(code), **form}, ORIGIN)
+        await provider.exchange({**_trade(code), **form}, ORIGIN, BY)
 
 
 async def test_a_code_ends_after_a_few_minutes(
@@ -130,7 +130,7 @@ async def test_a_code_ends_after_a_few_minutes(
     later = clock.now() + CODE_LIFE + timedelta(seconds=1)
     monkeypatch.setattr(clock, "now", lambda: later)
     with pytest.raises(InvalidGrantError):
-        await provider.exchange(_trade(code), ORIGIN)
+        await provider.exchange(_trade(code), ORIGIN, BY)
 
 
 async def test_a_challenge_must_be_answered_and_only_by_s256(place: Town, provider: Provider) -> None:
@@ -140,9 +140,9 @@ async def test_a_challenge_must_be_answered_and_only_by_s256(place: Town, provid
     for wrong in ({}, {"code_verifier": "w" * 64}, {"code_verifier": challenge}):
         code = await _code(place, provider, **params)
         with pytest.raises(InvalidGrantError):
-            await provider.exchange({**_trade(code), **wrong}, ORIGIN)
+            await provider.exchange({**_trade(code), **wrong}, ORIGIN, BY)
     code = await _code(place, provider, **params)
-    assert await provider.exchange(_trade(code, code_verifier=verifier), ORIGIN)
+    assert await provider.exchange(_trade(code, code_verifier=verifier), ORIGIN, BY)
     actor, _ = await _visitor(place)
     for method in ({}, {"code_challenge_method": "plain"}):
         with pytest.raises(Refused, match="invalid_request"):
@@ -204,7 +204,7 @@ async def test_a_client_is_asked_about_once_and_signing_out_ends_what_it_got(
     first = await provider.check(ASK, actor, ORIGIN)
     assert first.confirm
     code = parse_qs(urlsplit(await provider.grant(first, actor, BY)).query)["code"][0]
-    given = await provider.exchange(_trade(code), ORIGIN)
+    given = await provider.exchange(_trade(code), ORIGIN, BY)
     assert not (await provider.check(ASK, actor, ORIGIN)).confirm
     assert actor.session_id is not None
     await place.access.end_session(BY, actor.session_id)
@@ -288,8 +288,8 @@ async def test_two_servers_whose_client_ids_are_alike_sign_people_in_at_the_same
     for key, other in (keys, reversed(keys)):
         form = {"grant_type": "authorization_code", "client_id": name, "code": codes[key]}
         with pytest.raises(InvalidClientError):
-            await provider.exchange({**form, "client_secret": "neither"}, ORIGIN)
-        given = await provider.exchange({**form, "client_secret": f"secret of {key}"}, ORIGIN)
+            await provider.exchange({**form, "client_secret": "neither"}, ORIGIN, BY)
+        given = await provider.exchange({**form, "client_secret": f"secret of {key}"}, ORIGIN, BY)
         assert f"access:servers!server={key}" in given["scope"].split()
         assert f"access:servers!server={other}" not in given["scope"].split()
     again, _ = await _visitor(town, "a")
@@ -297,7 +297,7 @@ async def test_two_servers_whose_client_ids_are_alike_sign_people_in_at_the_same
     location = await provider.grant(await provider.check(params, again, ORIGIN), again, BY)
     stolen = {"grant_type": "authorization_code", "client_id": name, "client_secret": f"secret of {keys[1]}"}
     with pytest.raises(InvalidGrantError):  # the other server does not get a token for the first one's code
-        await provider.exchange({**stolen, "code": parse_qs(urlsplit(location).query)["code"][0]}, ORIGIN)
+        await provider.exchange({**stolen, "code": parse_qs(urlsplit(location).query)["code"][0]}, ORIGIN, BY)
 
 
 async def test_a_server_at_the_address_of_one_since_renamed_takes_its_place(

@@ -91,7 +91,7 @@ async def test_a_revoked_token_is_refused_from_the_moment_its_revocation_is_comm
 async def test_signing_out_ends_the_session_and_the_app_tokens_it_granted(town: Town) -> None:
     await town.add("ada")
     ada = await town.people.person("ada")
-    session = await town.access.start_session(ada.id, timedelta(days=1))
+    session = await town.access.start_session(BY, ada.id, timedelta(days=1))
     async with town.db.write() as tx:
         app = NewToken(secret="app", user_id=ada.id, session_id=session.id)
         await store.insert_token(tx, app, clock.now())
@@ -185,7 +185,7 @@ async def test_a_token_that_came_from_a_jupyterhub_is_found_and_verified(town: T
 async def test_what_the_database_keeps_is_never_the_secret_itself(town: Town) -> None:
     await town.add("ada")
     secret = await _token(town, "ada")
-    session = await town.access.start_session((await town.people.person("ada")).id, timedelta(days=1))
+    session = await town.access.start_session(BY, (await town.people.person("ada")).id, timedelta(days=1))
     async with town.db.read() as tx:
         for table in (t.tokens, t.sessions, t.audit):
             for row in await tx.execute(sa.select(table)):

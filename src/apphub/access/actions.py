@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from apphub.access import store
 from apphub.access.actor import Actor
@@ -76,6 +77,7 @@ def token_actor(credential: store.Credential) -> Actor:
         session_id=credential.session_id,
         session_public_id=credential.session_public_id,
         server_id=credential.server_id,
+        program=credential.program,
         expires=credential.expires,
     )
 
@@ -151,9 +153,9 @@ class Access:
         return actor
 
     async def start_session(
-        self, user_id: int, life: timedelta, *, agent: str = "", address: str = ""
+        self, by: By, user_id: int, life: timedelta, *, agent: str = "", address: str = ""
     ) -> Session:
-        """Note a sign-in; `agent` and `address` are what its owner is shown of it."""
+        """Note a sign-in of `by`; `agent` and `address` are what its owner is shown of it."""
         now = clock.now()
         secret, public_id = secrets.new_token(), secrets.new_token()[:32]
         async with self._db.write() as tx:
@@ -166,6 +168,9 @@ class Access:
                 expires=now + life,
                 agent=agent[:200],
                 address=address[:100],
+            )
+            await insert_entry(
+                tx, by, "session.start", by.actor, after={"expires": clock.wire_time(now + life)}
             )
         return Session(session_id, secret, public_id, now + life)
 
@@ -222,9 +227,7 @@ class Access:
                 session_id=None,
             )
             token_id = await store.insert_token(tx, new, now)
-            await insert_entry(
-                tx, by, "token.create", f"user:{owner.name}", after={"id": token_id, "scopes": list(given)}
-            )
+            await insert_entry(tx, by, "token.create", f"user:{owner.name}", after=_told(token_id, new))
             token = await store.find_token(tx, token_id)
         assert token is not None
         return token, secret
@@ -245,7 +248,8 @@ class Access:
         async with self._db.write() as tx:
             token = await self._token(tx, name, wire_id)
             await store.delete_token(tx, token.id)
-            await insert_entry(tx, by, "token.revoke", f"user:{name}", before={"id": token.id})
+            before = {"id": token.wire_id, "note": token.note, "scopes": list(token.scopes)}
+            await insert_entry(tx, by, "token.revoke", f"user:{name}", before=before)
             tx.changed(RIGHTS)
 
     async def forget_expired(self) -> None:
@@ -315,6 +319,16 @@ class Access:
         seen.noted = clock.now()
         async with self._db.write() as tx:
             await store.note_use(tx, token_id=seen.actor.token_id, user_id=seen.actor.user_id, now=seen.noted)
+
+
+def _told(token_id: int, new: NewToken) -> dict[str, Any]:
+    """A new token, as the log tells of it."""
+    return {
+        "id": f"a{token_id}",
+        "note": new.note,
+        "scopes": list(new.scopes),
+        "expires": clock.wire_time(new.expires),
+    }
 
 
 def _over(end: datetime | None) -> bool:

@@ -60,6 +60,8 @@ class Actor:
     session_public_id: str | None = None
     #: The server whose own token this is.
     server_id: int | None = None
+    #: The program that asks in the person's name, for the audit log: `server:ada/lab`, `client:service-wiki`.
+    program: str | None = None
     expires: datetime | None = None
     #: True when a cookie proves it, so that a foreign page could make the browser send it.
     by_cookie: bool = False

@@ -24,6 +24,7 @@ BUILT_IN: dict[str, tuple[str, tuple[str, ...]]] = {
             "read:metrics",
             "shares",
             "admin:profiles",
+            "read:audit",
         ),
     ),
     "server": ("What a server's own token may do.", ("users:activity!user", "access:servers!server")),

@@ -86,11 +86,12 @@ SCOPES: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "read:profiles": ("Read profiles: how they are started, what they were, who may launch them.", ()),
     "list:profiles": ("List all profiles, also those that are not open to oneself.", ()),
+    "read:audit": ("Read the log of who did what.", ()),
 }
 
 #: Scopes that JupyterHub does not know. Its contract lists what a caller may do, so they are listed
 #: only where they were named, or asked for (docs/decisions/0010-own-scopes.md).
-OWN = frozenset(("admin:profiles", "read:profiles", "list:profiles"))
+OWN = frozenset(("admin:profiles", "read:profiles", "list:profiles", "read:audit"))
 
 #: What `self` stands for: what people may do with what is theirs.
 SELF = (

@@ -120,14 +120,21 @@ _SERVER_NAME = (
     .scalar_subquery()
 )
 
+_CLIENT_NAME = (
+    sa.select(t.oauth_clients.c.client_id)
+    .where(t.oauth_clients.c.id == k.client_id)
+    .correlate(t.tokens)
+    .scalar_subquery()
+)
+
 _USER_BY_PREFIX = (
-    sa.select(*_BY_TOKEN, _SERVER_NAME, *_USER)
+    sa.select(*_BY_TOKEN, _SERVER_NAME, _CLIENT_NAME, *_USER)
     .join(t.users, u.id == k.user_id)
     .outerjoin(t.sessions, s.id == k.session_id)
     .where(k.prefix.in_(sa.bindparam("prefixes", expanding=True)), u.deleted.is_(None))
 )
 _SERVICE_BY_PREFIX = (
-    sa.select(*_BY_TOKEN, sa.null(), *_SERVICE)
+    sa.select(*_BY_TOKEN, sa.null(), sa.null(), *_SERVICE)
     .join(t.services, v.id == k.service_id)
     .outerjoin(t.sessions, s.id == k.session_id)
     .where(k.prefix.in_(sa.bindparam("prefixes", expanding=True)))
@@ -156,7 +163,15 @@ class Credential:
         self.session_public_id: str | None = row[7]
         self.server_id: int | None = row[8]
         self.server: str | None = row[9]
+        self.client: str | None = row[10]
         self.owner = owner
+
+    @property
+    def program(self) -> str | None:
+        """The server or app whose token it is, for the audit log; None for one that people made."""
+        if self.server is not None:
+            return f"server:{self.server}"
+        return f"client:{self.client}" if self.client is not None else None
 
     def proves(self, token: str) -> bool:
         """Whether this row is that token's."""
@@ -195,11 +210,11 @@ async def find_credential(tx: Tx, token: str) -> Credential | None:
     """The row of a token and its owner's rights."""
     prefixes = {"prefixes": [secrets.digest(token), token[:4]]}
     for row in await tx.execute(_USER_BY_PREFIX, prefixes):
-        found = Credential(row, _user_owner(row[10:]))
+        found = Credential(row, _user_owner(row[11:]))
         if found.proves(token):
             return found
     for row in await tx.execute(_SERVICE_BY_PREFIX, prefixes):
-        found = Credential(row, _service_owner(row[10:]))
+        found = Credential(row, _service_owner(row[11:]))
         if found.proves(token):
             return found
     return None
@@ -278,7 +293,8 @@ async def delete_expired(tx: Tx, now: datetime) -> None:
 
 # -- tokens --------------------------------------------------------------------------------
 
-_TOKEN = (
+#: The columns that `token_of` reads, in its order.
+TOKEN = (
     k.id,
     u.name,
     v.name,
@@ -295,7 +311,7 @@ _TOKEN = (
 
 def _tokens() -> sa.Select[Any]:
     return (
-        sa.select(*_TOKEN)
+        sa.select(*TOKEN)
         .outerjoin(t.users, u.id == k.user_id)
         .outerjoin(t.services, v.id == k.service_id)
         .outerjoin(t.sessions, s.id == k.session_id)
@@ -328,7 +344,8 @@ _ACTIVE = (
 _ROLE_SCOPES = sa.select(r.scopes).where(r.name == sa.bindparam("role"))
 
 
-def _token_of(row: Any) -> Token:
+def token_of(row: Any) -> Token:
+    """The value of a row of `TOKEN`."""
     kind, owner = ("user", row[1]) if row[1] is not None else ("service", row[2])
     return Token(row[0], kind, owner, tuple(row[3]), *row[4:])  # type: ignore[arg-type]
 
@@ -357,12 +374,12 @@ async def insert_token(tx: Tx, new: NewToken, now: datetime) -> int:
 async def find_token(tx: Tx, token_id: int) -> Token | None:
     """One token by its id."""
     row = (await tx.execute(_TOKEN_BY_ID, {"token": token_id})).first()
-    return None if row is None else _token_of(row)
+    return None if row is None else token_of(row)
 
 
 async def list_tokens_of(tx: Tx, user_id: int, now: datetime) -> list[Token]:
     """The live tokens of one person, oldest first; not those that servers use themselves."""
-    return [_token_of(row) for row in await tx.execute(_TOKENS_OF, {"user": user_id, "now": now})]
+    return [token_of(row) for row in await tx.execute(_TOKENS_OF, {"user": user_id, "now": now})]
 
 
 async def delete_token(tx: Tx, token_id: int) -> None:

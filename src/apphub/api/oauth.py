@@ -24,7 +24,7 @@ async def exchange(request: HubRequest) -> Response[bytes]:
     """Trade a code for an access token."""
     try:
         form = {name: values[-1] for name, values in (await request.form_fields()).items()}
-        return answer(await request.hub.oauth.exchange(form, request.origin))
+        return answer(await request.hub.oauth.exchange(form, request.origin, request.by))
     except OAuth2Error as error:
         return answer({"error": error.error}, error.status_code)
     except TooLarge:

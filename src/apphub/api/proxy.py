@@ -90,6 +90,7 @@ async def shutdown(request: HubRequest) -> Response[bytes]:
     for key in ("proxy", "servers"):
         if key in body and not isinstance(body[key], bool):
             raise Invalid(f"{key} must be true or false, got {shown(body[key])}")
+    await request.hub.audit.note(request.by, "hub.shutdown", "hub")
     if body.get("servers"):
         await request.hub.servers.stop_all(request.by)
     request.hub.stopping.set()

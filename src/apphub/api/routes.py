@@ -5,6 +5,7 @@ from __future__ import annotations
 from litestar.handlers import HTTPRouteHandler
 
 from apphub.api import (
+    audit,
     bindings,
     groups,
     oauth,
@@ -33,6 +34,7 @@ ROUTES: list[HTTPRouteHandler] = [
     *trials.ROUTES,
     *services.ROUTES,
     *shares.ROUTES,
+    *audit.ROUTES,
     *proxy.ROUTES,
     *oauth.ROUTES,
     *openapi.ROUTES,

@@ -15,23 +15,16 @@ from apphub.api.schema.profiles import Preview, ReadingModel, Validate, Verdict
 from apphub.api.wire import user_target
 from apphub.declared.reload import Reading
 from apphub.errors import Invalid
-from apphub.kit.addresses import Address
 from apphub.kit.clock import wire_time
 from apphub.people.model import NoSuchUser
-from apphub.profiles.model import check_options
 from apphub.runtimes.base import LaunchSpec
-from apphub.servers.launch import launch_spec
-from apphub.servers.model import Plan, ServerKey, parse_server_name
-from apphub.servers.setup import setup_of
-from apphub.servers.views import default_server
+from apphub.servers.model import ServerKey, parse_server_name
+from apphub.servers.preview import preview_spec
 from apphub.web.json import answer
 from apphub.web.needs import needs, signed_in
 from apphub.web.request import HubRequest
 from apphub.web.says import Query, says
 
-HIDDEN = "<hidden>"
-#: Stands for the address that a server is given when it is let in.
-SOME_ADDRESS = Address("127.0.0.1", 20000)
 #: Never one of a profile: those begin with a letter or a digit.
 FILES = "/hub/api/profiles/_settings"
 
@@ -91,19 +84,7 @@ async def preview(request: HubRequest) -> Response[bytes]:
         parse_server_name(name)
     account = await request.hub.views.account(user)
     offer = await request.hub.profiles.get(request.segment("profile"))
-    plan = Plan.of(
-        offer.profile,
-        check_options(offer.profile, _options(request)),
-        offer.id,
-        offer.version,
-        app_hosts=request.hub.servers.app_hosts,
-    )
-    key = ServerKey(user, name)
-    known = account.server(name) or default_server(account.person)
-    server = replace(known, key=key, plan=plan, address=SOME_ADDRESS)
-    container = offer.profile.container
-    setup = setup_of(container, key) if container is not None else None
-    spec = launch_spec(server, HIDDEN, request.hub.around, setup)
+    spec = preview_spec(offer, account.person, name, _options(request), request.hub.around)
     return answer(preview_json(spec, notes_of(request, offer.profile)))
 
 
@@ -153,7 +134,7 @@ async def last_reading(request: HubRequest) -> Response[bytes]:
 )
 async def read_again(request: HubRequest) -> Response[bytes]:
     """Read the settings' profiles now. What is wrong with their files changes nothing, and is told."""
-    return answer(reading_json(request, await request.hub.reload.now()))
+    return answer(reading_json(request, await request.hub.reload.now(request.by)))
 
 
 def reading_json(request: HubRequest, reading: Reading) -> ReadingModel:

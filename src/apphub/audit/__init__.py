@@ -1,6 +1,7 @@
 """Who did what to whom, written in the same transaction as the change."""
 
+from apphub.audit.actions import Audit
 from apphub.audit.model import HUB, By
 from apphub.audit.store import insert_entry
 
-__all__ = ["HUB", "By", "insert_entry"]
+__all__ = ["HUB", "Audit", "By", "insert_entry"]

@@ -1,42 +1,89 @@
-"""The audit table is only ever inserted into."""
+"""The audit table is only ever inserted into; whole entries go when they are old."""
 
 from __future__ import annotations
 
+import heapq
+from collections.abc import Mapping
+from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
 
-from apphub.audit.model import By
+from apphub.audit.model import ACTIONS, By, Entry, Search, actions_of
 from apphub.db import Tx
 from apphub.db import tables as t
 from apphub.kit import clock
 
+a = t.audit.c
+
 _INSERT = sa.insert(t.audit)
+_ENTRY = (a.id, a.at, a.actor, a.behalf, a.action, a.target, a.before, a.after, a.address, a.request_id)
+
+
+def _row(by: By, action: str, target: str, before: Any, after: Any) -> dict[str, Any]:
+    assert action in ACTIONS, action
+    return {
+        "at": clock.now(),
+        "actor": by.actor,
+        "behalf": by.behalf,
+        "action": action,
+        "target": target,
+        "before": before,
+        "after": after,
+        "address": by.address,
+        "request_id": by.request_id,
+    }
 
 
 async def insert_entry(
     tx: Tx, by: By, action: str, target: str, *, before: Any = None, after: Any = None
 ) -> None:
     """Note that `by` did `action` (`group.members.add`) to `target` (`group:analysts`). No secrets."""
-    await tx.execute(
-        _INSERT,
-        {
-            "at": clock.now(),
-            "actor": by.actor,
-            "behalf": by.behalf,
-            "action": action,
-            "target": target,
-            "before": before,
-            "after": after,
-            "address": by.address,
-            "request_id": by.request_id,
-        },
-    )
+    await tx.execute(_INSERT, _row(by, action, target, before, after))
 
 
-async def insert_entries(tx: Tx, by: By, action: str, targets: list[str]) -> None:
-    """The same action on many targets, in one statement."""
-    shared = {"at": clock.now(), "actor": by.actor, "behalf": by.behalf, "action": action}
-    shared |= {"before": None, "after": None, "address": by.address, "request_id": by.request_id}
+async def insert_entries(tx: Tx, by: By, action: str, targets: Mapping[str, Any]) -> None:
+    """The same action on many targets, each with what it is after that, in one statement."""
     if targets:
-        await tx.execute(_INSERT, [{**shared, "target": target} for target in targets])
+        rows = [_row(by, action, target, None, after) for target, after in targets.items()]
+        await tx.execute(_INSERT, rows)
+
+
+async def list_entries(tx: Tx, search: Search, *, before: int | None, limit: int) -> list[Entry]:
+    """Entries that match, the newest first; `before` is the id of the last one that is known already."""
+    where = _where(search)
+    if before is not None:
+        where.append(a.id < before)
+    if search.actor is None:
+        return await _newest(tx, where, limit)
+    # Each half goes by an index of its own, newest first; an OR of them would sort all that match.
+    halves = [await _newest(tx, [*where, column == search.actor], limit) for column in (a.actor, a.behalf)]
+    merged = heapq.merge(*halves, key=lambda entry: entry.id, reverse=True)
+    return list(islice(merged, limit))
+
+
+async def delete_older(tx: Tx, moment: datetime, most: int) -> int:
+    """Forget the oldest entries before a moment, `most` at a time; how many."""
+    old = sa.select(a.id).where(a.at < moment).order_by(a.at).limit(most)
+    return (await tx.execute(sa.delete(t.audit).where(a.id.in_(old)))).rowcount
+
+
+async def _newest(tx: Tx, where: list[sa.ColumnElement[bool]], limit: int) -> list[Entry]:
+    statement = sa.select(*_ENTRY).where(*where).order_by(a.id.desc()).limit(limit)
+    return [Entry(*row) for row in await tx.execute(statement)]
+
+
+def _where(search: Search) -> list[sa.ColumnElement[bool]]:
+    where: list[sa.ColumnElement[bool]] = []
+    if search.target is not None:
+        where.append(a.target == search.target)
+    if search.action is not None:
+        where.append(a.action.in_(actions_of(search.action)))
+    if search.since is not None:
+        where.append(a.at >= search.since)
+    if search.until is not None:
+        where.append(a.at < search.until)
+    if search.request_id is not None:
+        where.append(a.request_id == search.request_id)
+    return where

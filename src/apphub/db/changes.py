@@ -29,6 +29,8 @@ REPLICAS = "replicas"
 ROUTES = "routes"
 #: Topic of servers that were deleted and can still be brought back.
 REMOVALS = "removals"
+#: Topic of bulk actions that wait to be done.
+BULK = "bulk"
 
 
 def server_topic(server_id: int) -> str:

@@ -359,9 +359,40 @@ audit = _table(
     sa.Column("actor", sa.Text, nullable=False),
     sa.Column("behalf", sa.Text),
     sa.Column("action", sa.Text, nullable=False),
-    sa.Column("target", sa.Text, nullable=False, index=True),
+    sa.Column("target", sa.Text, nullable=False),
     sa.Column("before", Json),
     sa.Column("after", Json),
     sa.Column("address", sa.Text),
     sa.Column("request_id", sa.Text),
+    # each for a list of the newest first
+    sa.Index("ix_audit_actor_id", "actor", "id"),
+    sa.Index("ix_audit_behalf_id", "behalf", "id"),
+    sa.Index("ix_audit_action_id", "action", "id"),
+    sa.Index("ix_audit_target_id", "target", "id"),
+)
+
+#: The same thing to be done to many: a row for the whole, and one for each.
+bulk_jobs = _table(
+    "bulk_jobs",
+    _of("users", "user_id"),  # who asked, and whose rights count when it is done
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("target", sa.Text, nullable=False, server_default=""),  # the group, for one that fills it
+    sa.Column("created", Moment, nullable=False),
+    sa.Column("finished", Moment, index=True),
+    sa.Column("cancelled", sa.Boolean, nullable=False, server_default=sa.text("false")),
+    sa.Column("total", sa.Integer, nullable=False),
+    sa.Column("address", sa.Text),
+    sa.Column("request_id", sa.Text),
+    sa.Column("lease", sa.Text),
+    sa.Column("lease_until", Moment),
+)
+
+#: One of them: a user, or a server as `user/name`. `done` is when; `problem` why it could not be.
+bulk_items = _table(
+    "bulk_items",
+    sa.Column("job_id", Id, sa.ForeignKey("bulk_jobs.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("item", sa.Text, nullable=False),
+    sa.Column("done", Moment),
+    sa.Column("problem", sa.Text),
+    sa.Index("ix_bulk_items_job_id_done", "job_id", "done"),
 )

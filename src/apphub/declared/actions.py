@@ -7,8 +7,9 @@ API's business.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from apphub.access.scopes import UnknownScope, check
 from apphub.audit import insert_entry
@@ -44,10 +45,11 @@ async def declare(
     async with db.write() as tx:
         await take_turns(tx, DECLARED)
         if await is_newest(tx, db, "settings", digest_of(settings, names), at):
+            before = await store.declared(tx)
             await _declare(tx, settings, set(names), keys)
+            await _note_changes(tx, before, await store.declared(tx))
         if await is_newest(tx, db, "profiles", digest_of_profiles(wanted), at):
             await declare_profiles(tx, wanted)
-        await insert_entry(tx, SETTINGS, "settings.apply", "hub")
         tx.changed(RIGHTS)
 
 
@@ -60,6 +62,13 @@ async def _declare(tx: Tx, settings: Settings, admins: set[str], keys: Keys) -> 
     await store.insert_members(tx, settings, groups, people)
     await store.replace_holders(tx, settings, roles, people, groups, services)
     await touch_bound_to_roles(tx)
+
+
+async def _note_changes(tx: Tx, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    for label in sorted({*before, *after}):
+        was, now = before.get(label), after.get(label)
+        if was != now:
+            await insert_entry(tx, SETTINGS, "settings.apply", label, before=was, after=now)
 
 
 def check_scopes(settings: Settings) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from apphub.audit import insert_entry
+from apphub.audit import By, insert_entry
 from apphub.audit.model import SETTINGS
 from apphub.db import Database, Tx
 from apphub.db.lock import DECLARED, take_turns
@@ -24,16 +24,22 @@ from apphub.settings import Profile
 from apphub.settings.definition import definition_of
 
 
-async def apply_profiles(db: Database, profiles: Sequence[Profile], at: datetime | None = None) -> list[str]:
+async def apply_profiles(
+    db: Database, profiles: Sequence[Profile], at: datetime | None = None, by: By | None = None
+) -> list[str]:
     """Bring the database in line, in one transaction; the names of the profiles that changed.
 
-    None do where others have been declared since `at` (see `newest`).
+    None do where others have been declared since `at` (see `newest`). `by` is who asked for it, if
+    anybody did.
     """
     async with db.write() as tx:
         await take_turns(tx, DECLARED)
-        if not await is_newest(tx, db, "profiles", digest_of_profiles(profiles), at):
-            return []
-        return await declare_profiles(tx, profiles)
+        changed = []
+        if await is_newest(tx, db, "profiles", digest_of_profiles(profiles), at):
+            changed = await declare_profiles(tx, profiles)
+        if by is not None:
+            await insert_entry(tx, by, "settings.reload", "hub", after={"changed": changed})
+        return changed
 
 
 async def declare_profiles(tx: Tx, profiles: Sequence[Profile]) -> list[str]:

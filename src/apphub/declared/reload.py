@@ -15,6 +15,7 @@ from pathlib import Path
 
 import structlog
 
+from apphub.audit import By
 from apphub.db import Database, DatabaseAway
 from apphub.declared.newest import changed_at
 from apphub.declared.profiles import apply_profiles
@@ -79,8 +80,11 @@ class Reload:
             if await asyncio.to_thread(self._look) != self._marks:
                 await self.now()
 
-    async def now(self) -> Reading:
-        """Read the files and make the profiles so; what is wrong with them is in the answer."""
+    async def now(self, by: By | None = None) -> Reading:
+        """Read the files and make the profiles so; what is wrong with them is in the answer.
+
+        `by` is whoever asked for it, for the audit log; nobody when a file has changed.
+        """
         async with self._turn:
             # Before reading: what changes meanwhile is seen by the next look.
             self._marks = await asyncio.to_thread(self._look)
@@ -94,7 +98,7 @@ class Reload:
                 return self.last
             try:
                 at = await asyncio.to_thread(changed_at, self.files)
-                changed = await apply_profiles(self._db, offered.profiles, at)
+                changed = await apply_profiles(self._db, offered.profiles, at, by)
             except DatabaseAway:
                 self._marks = ()  # not seen yet
                 raise

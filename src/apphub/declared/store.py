@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -23,6 +24,23 @@ from apphub.services.launch import service_token
 from apphub.settings import Role, Service, Settings
 
 MARK = Source.SETTINGS
+
+_DECLARED_MEMBERS = (
+    sa.select(t.groups.c.name, t.users.c.name)
+    .join(t.memberships, t.memberships.c.group_id == t.groups.c.id)
+    .join(t.users, t.users.c.id == t.memberships.c.user_id)
+    .where(t.memberships.c.source == MARK)
+    .order_by(t.users.c.name)
+)
+_HOLDERS = (
+    sa.select(t.roles.c.name, t.users.c.name, t.groups.c.name, t.services.c.name)
+    .select_from(t.holders)
+    .join(t.roles, t.roles.c.id == t.holders.c.role_id)
+    .outerjoin(t.users, t.users.c.id == t.holders.c.user_id)
+    .outerjoin(t.groups, t.groups.c.id == t.holders.c.group_id)
+    .outerjoin(t.services, t.services.c.id == t.holders.c.service_id)
+    .order_by(t.users.c.name, t.groups.c.name, t.services.c.name)
+)
 
 
 async def find_declaration(tx: Tx, what: str) -> tuple[str, datetime] | None:
@@ -48,6 +66,26 @@ async def unmark(tx: Tx) -> None:
     for table in (t.users, t.groups, t.memberships, t.services, t.roles):
         await tx.execute(sa.update(table).where(table.c.source == MARK).values(source=Source.API))
     await tx.execute(sa.delete(t.tokens).where(t.tokens.c.source == MARK))
+
+
+async def declared(tx: Tx) -> dict[str, Any]:
+    """What the settings say, as the database has it: label -> value, for the audit log. No secrets."""
+    u, g, v = t.users.c, t.groups.c, t.services.c
+    found: dict[str, Any] = {}
+    for (name,) in await tx.execute(sa.select(u.name).where(u.source == MARK)):
+        found[f"user:{name}"] = {"admin": True}
+    for name, properties in await tx.execute(sa.select(g.name, g.properties).where(g.source == MARK)):
+        found[f"group:{name}"] = {"properties": properties, "members": []}
+    for group, user in await tx.execute(_DECLARED_MEMBERS):
+        found.setdefault(f"group:{group}", {"members": []})["members"].append(user)
+    for name, admin, url in await tx.execute(sa.select(v.name, v.admin, v.url).where(v.source == MARK)):
+        found[f"service:{name}"] = {"admin": admin, "url": url}
+    for name, scopes in await tx.execute(sa.select(t.roles.c.name, t.roles.c.scopes)):
+        found[f"role:{name}"] = {"scopes": list(scopes), "holders": []}
+    for role, user, group, service in await tx.execute(_HOLDERS):
+        holder = f"user:{user}" if user else f"group:{group}" if group else f"service:{service}"
+        found[f"role:{role}"]["holders"].append(holder)
+    return found
 
 
 async def upsert_roles(tx: Tx, declared: Iterable[Role]) -> dict[str, int]:

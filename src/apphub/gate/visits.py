@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import unquote
 
@@ -76,7 +76,8 @@ def pass_name(request: HubRequest, visit: Visit) -> str:
 async def new_pass(request: HubRequest, visit: Visit, actor: Actor) -> Cookie:
     """A new pass for somebody who may visit."""
     hub, key = request.hub, visit.server.key
-    token, _ = await hub.passes.give(actor, visit.server, address_of(request, visit))
+    by = replace(request.by, actor=actor.label)  # whom a pass vouches for, the request itself does not say
+    token, _ = await hub.passes.give(actor, by, visit.server, address_of(request, visit))
     return Cookie(
         key=pass_name(request, visit),
         value=token,

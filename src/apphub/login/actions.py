@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
-from apphub.audit import By, insert_entry
-from apphub.db import Database
+from apphub.audit import HUB, By, insert_entry
+from apphub.db import Database, Tx
 from apphub.db.changes import RIGHTS
 from apphub.db.lock import DECLARED, take_turns
 from apphub.errors import Forbidden, Invalid, LimitReached
@@ -87,7 +87,8 @@ class Login:
             return account
         now = clock.now()
         async with self._db.write() as tx:
-            await store.add_failure(tx, keys, now, now + self._settings.failure_window)
+            counts = await store.add_failure(tx, keys, now, now + self._settings.failure_window)
+            await self._note_failure(tx, by, account, keys, counts, door)
         raise SignInFailed
 
     async def set_password(self, by: By, name: str, password: str) -> None:
@@ -134,6 +135,7 @@ class Login:
             if await people_store.find_password(tx, name) is not None:
                 return None
             await people_store.update_person(tx, person.id, password=hashed)
+            await insert_entry(tx, HUB, "user.password", person.label)
         return password
 
     def close(self) -> None:
@@ -147,6 +149,20 @@ class Login:
             return user_name(name)
         except ValueError:
             return None
+
+    async def _note_failure(
+        self, tx: Tx, by: By, account: str | None, keys: list[str], counts: Mapping[str, int], door: Door
+    ) -> None:
+        """Note the first, second, fourth, eighth ... failure: guessing must not fill the log.
+
+        A name that nobody has is not written down, for it may be a password typed into the wrong field;
+        such failures are counted by address, whatever the names.
+        """
+        known = account is not None and await people_store.find_person(tx, account) is not None
+        count = counts.get(keys[0] if known else keys[1], 1)
+        if count & (count - 1) == 0:
+            target = f"user:{account}" if known else "user:?"
+            await insert_entry(tx, by, "login.fail", target, after={"door": door, "failures": count})
 
     async def _check_failures(self, keys: list[str]) -> None:
         async with self._db.read() as tx:

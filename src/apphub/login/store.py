@@ -20,8 +20,8 @@ async def find_failures(tx: Tx, keys: Sequence[str], now: datetime) -> Mapping[s
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
-async def add_failure(tx: Tx, keys: Sequence[str], now: datetime, until: datetime) -> None:
-    """Count one more failure for each key; a window that is over begins anew."""
+async def add_failure(tx: Tx, keys: Sequence[str], now: datetime, until: datetime) -> Mapping[str, int]:
+    """Count one more failure for each key, a window that is over begins anew; how many there are now."""
     await upsert(
         tx,
         t.login_failures,
@@ -32,6 +32,7 @@ async def add_failure(tx: Tx, keys: Sequence[str], now: datetime, until: datetim
             "until": sa.case((f.until > now, f.until), else_=new.until),
         },
     )
+    return {key: count for key, (count, _) in (await find_failures(tx, keys, now)).items()}
 
 
 async def delete_failures(tx: Tx, key: str) -> None:

@@ -8,7 +8,7 @@ and it ends with the sign-in that granted it. Errors are Authlib's, which name t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -153,12 +153,14 @@ class Provider:
                 f"client:{authorization.client.client_id}",
                 after={"scopes": list(authorization.scopes)},
             )
+            if (server := authorization.client.server) is not None:
+                await insert_entry(tx, by, "server.open", f"server:{server}")
         params = [("code", secret)]
         if authorization.state is not None:
             params.append(("state", authorization.state))
         return str(add_params_to_uri(authorization.redirect_uri, params))
 
-    async def exchange(self, form: Mapping[str, str], origin: str) -> dict[str, Any]:
+    async def exchange(self, form: Mapping[str, str], origin: str, by: By) -> dict[str, Any]:
         """Trade a code for an access token (RFC 6749, section 4.1.3). Raises Authlib's `OAuth2Error`."""
         if form.get("grant_type") != "authorization_code":
             raise UnsupportedGrantTypeError(form.get("grant_type"))
@@ -188,7 +190,12 @@ class Provider:
             expires=now + self.life,
         )
         async with self.db.write() as tx:
-            await access_store.insert_token(tx, new, now)
+            token_id = await access_store.insert_token(tx, new, now)
+            made = await access_store.find_token(tx, token_id)
+            assert made is not None
+            person, after = f"user:{made.owner}", {"id": made.wire_id, "scopes": list(code.scopes)}
+            who = replace(by, actor=f"client:{client.client_id}", behalf=person)
+            await insert_entry(tx, who, "oauth.token", person, after=after)
         return {
             "access_token": token,
             "expires_in": int(self.life.total_seconds()),

@@ -97,6 +97,7 @@ async def change(request: HubRequest) -> Response[bytes]:
                 await hub.access.revoke_token(request.by, actor.name, token.wire_id)
     assert actor.user_id is not None
     session = await hub.access.start_session(
+        request.by,
         actor.user_id,
         hub.settings.login.session_life,
         agent=request.headers.get("user-agent", ""),

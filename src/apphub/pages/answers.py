@@ -11,6 +11,7 @@ from litestar.enums import MediaType
 from apphub.kit import cookies
 from apphub.pages.contexts import Message, Page, Shell
 from apphub.pages.render import Renderer, negotiate
+from apphub.pages.sections import sections_of
 from apphub.settings import Look
 from apphub.web import xsrf
 from apphub.web.credentials import xsrf_cookie
@@ -52,7 +53,7 @@ def show(
     shell = Shell(
         user=user.name if user is not None else "",
         xsrf=value,
-        admin=user is not None and user.holds("admin-ui"),
+        admin=user is not None and bool(sections_of(user)),
         announcement=request.hub.settings.announcement,
         messages=messages,
     )

@@ -298,35 +298,6 @@ class AcceptShare:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UserRow:
-    """One user in the administrators' list."""
-
-    name: str
-    admin: bool = False
-    groups: Sequence[str] = ()
-    last_activity: datetime | None = None
-    servers: Sequence[ServerRow] = ()
-    #: Whether there is a default server to start that is not in the list yet.
-    may_start: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Admin:
-    """Users and their servers, for administrators; `search` is sent as `?search=`."""
-
-    template: ClassVar[str] = "admin.html"
-    #: Path and query of this page: its buttons lead back here.
-    here: str = ""
-    users: Sequence[UserRow] = ()
-    total: int = 0
-    first: int = 0
-    search: str = ""
-    #: Path and query of the page before and after this one; empty: there is none.
-    before: str = ""
-    after: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiDocs:
     """The API to read."""
 

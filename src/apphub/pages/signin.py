@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import urlencode
 
 from litestar import Response, get, post
@@ -82,6 +83,7 @@ async def sign_in(request: HubRequest) -> Response[bytes]:
         return refused
     person = await request.hub.people.person(account)
     session = await request.hub.access.start_session(
+        replace(by, actor=person.label),
         person.id,
         request.hub.settings.login.session_life,
         agent=request.headers.get("user-agent", ""),

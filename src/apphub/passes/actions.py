@@ -15,6 +15,7 @@ from itertools import groupby
 from apphub.access.actions import Access
 from apphub.access.actor import Actor
 from apphub.access.grants import Target
+from apphub.audit import By, insert_entry
 from apphub.db import Database
 from apphub.db.changes import ENDED, routes_topic
 from apphub.kit import clock
@@ -64,14 +65,21 @@ class Passes:
     life: timedelta
     stream_life: timedelta
 
-    async def give(self, actor: Actor, server: Server, url: str) -> tuple[str, datetime]:
-        """A pass for somebody who may visit, and its end."""
+    async def give(self, actor: Actor, by: By, server: Server, url: str) -> tuple[str, datetime]:
+        """A pass for somebody who may visit, and its end.
+
+        Who has none that still counts opens the server anew: that is noted, a renewal is not.
+        """
         assert actor.session_public_id is not None
         now = clock.now()
         expires = min(filter(None, (now + self.life, actor.expires)))
         async with self.db.write() as tx:
             epoch = await store.find_epoch(tx, server.id)
-            if await store.upsert_pass(tx, server.id, actor.session_public_id, expires):
+            found = await store.find_pass(tx, server.id, actor.session_public_id)
+            await store.upsert_pass(tx, server.id, actor.session_public_id, expires)
+            if found is None or found.denied or found.expires + self.life < now:
+                await insert_entry(tx, by, "server.open", server.label)
+            if found is not None and found.denied:
                 tx.changed(routes_topic(server.key.user))  # it may visit again: off the deny list
             if await store.delete_ended(tx, server.id, actor.session_public_id):
                 tx.changed(ENDED)

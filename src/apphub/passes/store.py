@@ -23,10 +23,23 @@ async def find_epoch(tx: Tx, server_id: int) -> int:
     return (await tx.execute(sa.select(e.epoch).where(e.server_id == server_id))).scalar() or 0
 
 
-async def upsert_pass(tx: Tx, server_id: int, session: str, expires: datetime) -> bool:
-    """Note a pass; whether the edges had been told that the session's passes do not count."""
-    was_denied = sa.select(p.denied).where(p.server_id == server_id, p.session == session)
-    denied = bool((await tx.execute(was_denied)).scalar())
+class Held(NamedTuple):
+    """The last pass of a session for a server."""
+
+    expires: datetime
+    #: Whether the edges have been told that it does not count.
+    denied: bool
+
+
+async def find_pass(tx: Tx, server_id: int, session: str) -> Held | None:
+    """The last pass that was given, if it is not long over."""
+    statement = sa.select(p.expires, p.denied).where(p.server_id == server_id, p.session == session)
+    row = (await tx.execute(statement)).first()
+    return None if row is None else Held(*row)
+
+
+async def upsert_pass(tx: Tx, server_id: int, session: str, expires: datetime) -> None:
+    """Note a pass, which counts whatever was before."""
     await upsert(
         tx,
         t.passes,
@@ -34,7 +47,6 @@ async def upsert_pass(tx: Tx, server_id: int, session: str, expires: datetime) -
         key=["server_id", "session"],
         change=lambda new: {"expires": new.expires, "denied": False},
     )
-    return denied
 
 
 class Live(NamedTuple):

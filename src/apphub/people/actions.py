@@ -13,7 +13,7 @@ from typing import Any
 
 from apphub.access import store as access_store
 from apphub.access.actor import Actor
-from apphub.access.grants import Grants
+from apphub.access.grants import Grants, Target
 from apphub.audit import By, insert_entry
 from apphub.audit.store import insert_entries
 from apphub.db import Database, Tx
@@ -21,6 +21,7 @@ from apphub.db.changes import RIGHTS
 from apphub.errors import Forbidden, Invalid
 from apphub.kit import clock
 from apphub.people import groups, store
+from apphub.people.bulk import Line
 from apphub.people.model import (
     Declared,
     Group,
@@ -54,8 +55,34 @@ class People:
             taken = await store.find_existing(tx, wanted)
             new = [name for name in wanted if name not in taken]
             await store.insert_people(tx, new, admin=admin, source=Source.API, now=clock.now())
-            await insert_entries(tx, by, "user.create", [f"user:{name}" for name in new])
+            await insert_entries(tx, by, "user.create", {f"user:{name}": {"admin": admin} for name in new})
         return new, [name for name in wanted if name in taken]
+
+    async def create_many(self, actor: Actor, by: By, lines: Sequence[Line]) -> tuple[int, int]:
+        """Add people with their groups, all in one transaction or none; how many are new, and in how many groups.
+
+        Raises `Invalid` for a line that cannot be done.
+        """
+        async with self.db.write() as tx:
+            if any(line.admin for line in lines):
+                await self._may_make_admin(tx, actor)
+            taken = await store.find_existing(tx, [line.name for line in lines])
+            new = [line for line in lines if line.name not in taken]
+            for admin in (True, False):
+                names = [line.name for line in new if line.admin is admin]
+                await store.insert_people(tx, names, admin=admin, source=Source.API, now=clock.now())
+                await insert_entries(
+                    tx, by, "user.create", {f"user:{name}": {"admin": admin} for name in names}
+                )
+            members: dict[str, list[str]] = {}
+            for line in lines:
+                for group in line.groups:
+                    members.setdefault(group, []).append(line.name)
+            for group, names in members.items():
+                actor.demand(Target(group=group), "groups")
+                await self._add(tx, actor, by, group, names)
+            tx.changed(RIGHTS)
+        return len(new), len(members)
 
     async def create_one(self, actor: Actor, by: By, name: str, *, admin: bool) -> str:
         """Create one person; raises `UserExists`. Returns the folded name."""
@@ -114,7 +141,8 @@ class People:
             if group.source is Source.SETTINGS or group.roles:
                 raise Declared(f"The group {group.name}")
             await groups.delete_group(tx, group.id)
-            await insert_entry(tx, by, "group.delete", group.label, before={"members": list(group.members)})
+            before = {"members": list(group.members), "properties": group.properties}
+            await insert_entry(tx, by, "group.delete", group.label, before=before)
             if group.members:
                 tx.changed(RIGHTS)
 
@@ -133,13 +161,16 @@ class People:
     async def add_members(self, actor: Actor, by: By, name: str, members: Sequence[object]) -> Group:
         """Add people to a group, all or none."""
         async with self.db.write() as tx:
-            group = await groups.get_group(tx, name)
-            ids = await self._ids(tx, members)
-            await self._may_give_roles(tx, actor, group)
-            await groups.insert_members(tx, group.id, ids.values(), Source.API)
-            await insert_entry(tx, by, "group.members.add", group.label, after=list(ids))
+            await self._add(tx, actor, by, name, members)
             tx.changed(RIGHTS)
             return await groups.get_group(tx, name)
+
+    async def _add(self, tx: Tx, actor: Actor, by: By, name: str, members: Sequence[object]) -> None:
+        group = await groups.get_group(tx, name)
+        ids = await self._ids(tx, members)
+        await self._may_give_roles(tx, actor, group)
+        await groups.insert_members(tx, group.id, ids.values(), Source.API)
+        await insert_entry(tx, by, "group.members.add", group.label, after=list(ids))
 
     async def remove_members(self, by: By, name: str, members: Sequence[object]) -> Group:
         """Remove people from a group; members whom the settings file declares stay (`Declared`)."""

@@ -125,6 +125,15 @@ class Profiles:
         await self.refresh()
         return await self.get(slug), not there
 
+    async def judge(self, slug: str, body: Mapping[str, Any]) -> Offer:
+        """What `put` would keep, without keeping it. Raises `Invalid` as it does."""
+        async with self._db.read() as tx:
+            row = await store.find_row(tx, slug)
+            given = secret.restored(dict(body), row.definition if row is not None else {})
+            profile = _checked(slug, given)
+            await self._one_default(tx, slug, definition_of(profile))
+        return Offer(0, 0, profile, (), Source.API, None)
+
     async def withdraw(self, by: By, slug: str) -> None:
         """Offer it no longer. What runs goes on; its versions stay, and rolling back brings it back."""
         async with self._db.write() as tx:

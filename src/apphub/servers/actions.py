@@ -202,7 +202,9 @@ class Servers:
                 raise Invalid(f"{_spoken(key)} is active. Please stop it before modifying it.")
             values = await self._changes(tx, person, server, ask, new_name)
             await store.update_server(tx, server.id, **values)
-            await insert_entry(tx, by, "server.change", server.label, after=values)
+            before = {"name": key.name, "display_name": server.display_name, "options": server.options}
+            before = {name: value for name, value in before.items() if name in values}
+            await insert_entry(tx, by, "server.change", server.label, before=before, after=values)
             changed = await store.find_server_by_id(tx, server.id)
         assert changed is not None
         return changed
@@ -227,7 +229,8 @@ class Servers:
             if person.source is Source.SETTINGS:
                 raise Declared(f"The user {person.name}")
             servers = await store.list_servers_of(tx, person.id)
-            await insert_entry(tx, by, "user.delete", person.label)
+            before = {"admin": person.admin, "groups": list(person.groups)}
+            await insert_entry(tx, by, "user.delete", person.label, before=before)
             tx.changed(RIGHTS)
             if not any(server.active for server in servers):
                 await people_store.delete_person(tx, person.id)

@@ -75,7 +75,13 @@ class Services:
                     allowed_scopes=new.oauth_allowed_scopes,
                     no_confirm=new.oauth_no_confirm,
                 )
-            await insert_entry(tx, by, "service.create", f"service:{new.name}")
+            after = {
+                "admin": new.admin,
+                "url": new.url,
+                "oauth_redirect_uri": new.oauth_redirect_uri,
+                "oauth_allowed_scopes": list(new.oauth_allowed_scopes),
+            }
+            await insert_entry(tx, by, "service.create", f"service:{new.name}", after=after)
             tx.changed(RIGHTS, SERVICES)
             return await store.get_service(tx, new.name)
 
@@ -88,7 +94,8 @@ class Services:
             if service.source is Source.SETTINGS:
                 raise NotModifiable(f"Service {name} is not modifiable at runtime")
             await store.delete_service(tx, service.id)
-            await insert_entry(tx, by, "service.delete", service.label)
+            before = {"admin": service.admin, "url": service.url}
+            await insert_entry(tx, by, "service.delete", service.label, before=before)
             tx.changed(RIGHTS, SERVICES)
 
     def _check(self, new: NewService) -> None:

@@ -44,7 +44,11 @@ class Document:
 
 def read_document(path: Path) -> Document:
     """Read a settings file. Raises `SettingsError` with every problem of its form."""
-    text = _read(path)
+    return parse_document(_read(path), path)
+
+
+def parse_document(text: str, path: Path) -> Document:
+    """The values of a text, which `path` names in what is wrong with it. Raises `SettingsError`."""
     try:
         # Composing builds nodes only; nothing is constructed from tags.
         node = yaml.compose(text, Loader=yaml.SafeLoader)

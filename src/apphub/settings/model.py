@@ -229,6 +229,14 @@ class Tokens(Section):
     )
 
 
+class Audit(Section):
+    """The log of who did what."""
+
+    keep: Duration = Field(
+        default=timedelta(days=365), description="Entries older than this are forgotten. 0: never."
+    )
+
+
 class Processes(Section):
     """The process runtime: servers are processes of this machine."""
 
@@ -327,6 +335,7 @@ class Settings(Section):
     limits: Limits = Field(default=Limits(), description="How much at once.")
     timeouts: Timeouts = Field(default=Timeouts(), description="How long things may take.")
     tokens: Tokens = Field(default=Tokens(), description="Life times of tokens.")
+    audit: Audit = Field(default=Audit(), description="The log of who did what.")
     processes: Processes = Field(default=Processes(), description="How servers run as processes.")
     edge: EdgeSettings = Field(default_factory=EdgeSettings, description="Apps that the edge guards.")
     landing: Literal["home", "spawn"] = Field(

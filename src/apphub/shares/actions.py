@@ -121,7 +121,7 @@ class Shares:
         async with self.db.write() as tx:
             server = await self._server(tx, key)
             await store.delete_shares_of(tx, server.id)
-            await insert_entry(tx, by, "share.revoke", server.label)
+            await insert_entry(tx, by, "share.revoke", server.label, before={"with": "everybody"})
             tx.changed(RIGHTS)
 
     async def find(self, key: ServerKey, whom: With) -> Share:
@@ -165,7 +165,9 @@ class Shares:
             self._may_give(actor, wanted, key)
             expires = now + (life or CODE_LIFE)
             code_id = await store.insert_code(tx, server.id, secret, scopes=wanted, now=now, expires=expires)
-            await insert_entry(tx, by, "share.code", server.label, after={"scopes": list(wanted)})
+            await insert_entry(
+                tx, by, "share.code", server.label, after={"id": f"sc_{code_id}", "scopes": list(wanted)}
+            )
             code = (await store.list_codes(tx, store.by_id(code_id), now=now))[0]
         return code, secret
 
@@ -199,7 +201,13 @@ class Shares:
                 merged = list(dict.fromkeys((*share.scopes, *code.scopes)))
                 await store.update_share(tx, share.id, scopes=merged)
             await store.note_exchange(tx, code.id, now)
-            await insert_entry(tx, by, "share.accept", code.server.label)
+            await insert_entry(
+                tx,
+                by,
+                "share.accept",
+                code.server.label,
+                after={"code": code.wire_id, "scopes": list(code.scopes)},
+            )
             tx.changed(RIGHTS)
         return code
 
@@ -223,7 +231,9 @@ class Shares:
             if not codes and wire_id is not None:
                 raise NotFound(f"No code found matching id={shown(wire_id)}")
             await store.delete_codes(tx, [code.id for code in codes])
-            await insert_entry(tx, by, "share.code.revoke", server.label)
+            await insert_entry(
+                tx, by, "share.code.revoke", server.label, before=[code.wire_id for code in codes]
+            )
 
     async def server(self, key: ServerKey) -> Server:
         """The server; raises `NoServerToShare`."""

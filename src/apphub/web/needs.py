@@ -1,6 +1,6 @@
 """What a route takes: stated in its signature, checked before its handler runs.
 
-Every route has exactly one of `needs(...)`, `needs_list(...)`, `signed_in()`, `visitor()` or `public()`
+Every route has exactly one of `needs(...)`, `needs_list(...)`, `manages(...)`, `signed_in()`, `visitor()` or `public()`
 among its guards; a test walks all routes and fails on one that has none. The path says what
 is reached for (`user`, `server`, `group`, `service`), so that filters of scopes apply by
 themselves.
@@ -105,6 +105,29 @@ class needs_list(Need):  # noqa: N801
         kinds = {narrowing.kind for clause in actor.reach(self.scope).clauses for narrowing in clause}
         if kinds == {"server"}:
             raise ScopeMissing(self.scope)  # no list is narrowed by servers
+
+
+class manages(Need):  # noqa: N801
+    """This scope for more than what is the caller's own: for pages that show what belongs to others."""
+
+    def __init__(self, scope: str) -> None:
+        self.scope = scope
+
+    async def check(self, request: HubRequest) -> None:
+        actor = await self.actor(request)
+        if not beyond_own(actor, self.scope):
+            raise ScopeMissing(self.scope)
+
+
+def beyond_own(actor: Actor, scope: str) -> bool:
+    """Whether a scope reaches more than its holder and single servers, so that there is a list to show."""
+    return actor.holds(scope) and all(
+        any(
+            one.kind in ("group", "service") or (one.kind == "user" and one.value != actor.name)
+            for one in clause
+        )
+        for clause in actor.reach(scope).clauses
+    )
 
 
 async def target_of(

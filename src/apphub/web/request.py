@@ -76,8 +76,11 @@ class HubRequest(Request[Any, Any, State]):
     def by(self) -> By:
         """For the audit log."""
         actor = self.caller
+        label = actor.label if actor is not None else "anonymous"
+        program = actor.program if actor is not None else None
         return By(
-            actor.label if actor is not None else "anonymous",
+            program or label,
+            behalf=label if program is not None else None,
             address=self.client_address,
             request_id=self.request_id,
         )

@@ -6,6 +6,8 @@ import dataclasses
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from admin_samples import ADMIN_PAGES
+
 from apphub.pages import contexts as c
 from apphub.pages import details as d
 from apphub.web.apidoc import Answer, Book, Field, Operation, Section, Shape
@@ -177,20 +179,7 @@ PAGES: tuple[c.Page, ...] = (
         )
         for server in ("", "lab")
     ),
-    c.Admin(
-        here="/hub/admin?search=e",
-        users=(
-            c.UserRow(name="ada", admin=True, groups=("geo", "sea"), last_activity=NOW, servers=SERVERS),
-            c.UserRow(name="eve", may_start=True),
-        ),
-        total=120,
-        first=50,
-        search="e",
-        before="/hub/admin?search=e",
-        after="/hub/admin?search=e&offset=100",
-    ),
-    c.Admin(search="nobody"),
-    c.Admin(),
+    *ADMIN_PAGES,
     c.ApiDocs(
         book=Book(
             "The API.",

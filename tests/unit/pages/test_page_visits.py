@@ -125,9 +125,11 @@ async def test_buttons_of_the_administrators_list_lead_back_to_it_and_never_else
     await site.meet("gus")
     await site.failed("gus", "lab")
     async with site.visit("admin") as browser:
-        page = (await browser.get("/apps/hub/admin?search=gu")).text
-        assert 'action="/apps/hub/start/gus/lab?next=%2Fapps%2Fhub%2Fadmin%3Fsearch%3Dgu"' in page
-        assert "/apps/hub/spawn/gus?next=%2Fapps%2Fhub%2Fadmin%3Fsearch%3Dgu" in page
+        listed = (await browser.get("/apps/hub/admin?search=gu")).text
+        assert 'href="/apps/hub/admin/users/gus"' in listed
+        page = (await browser.get("/apps/hub/admin/users/gus")).text
+        assert 'action="/apps/hub/start/gus/lab?next=%2Fapps%2Fhub%2Fadmin%2Fusers%2Fgus"' in page
+        assert "/apps/hub/spawn/gus?next=%2Fapps%2Fhub%2Fadmin%2Fusers%2Fgus" in page
         for asked, goes in (
             ("/apps/hub/admin%3Fsearch%3Dgu", "/apps/hub/admin?search=gu"),
             ("//evil.example/", "/apps/hub/home"),
@@ -182,9 +184,11 @@ async def test_an_administrator_with_few_rights_sees_only_what_they_reach(tmp_pa
     async with open_site(tmp_path / "data", roles=[role]) as site:
         await site.failed("ada")
         async with site.visit("bob") as browser:
-            page = (await browser.get("/apps/hub/admin?search=ada")).text
-            assert "<h2>ada</h2>" in page
-            assert "in geo" not in page
+            listed = (await browser.get("/apps/hub/admin?search=ada")).text
+            assert ">ada</a>" in listed
+            assert "geo" not in listed
+            page = (await browser.get("/apps/hub/admin/users/ada")).text
+            assert "geo" not in page
             assert "/apps/hub/start/ada" not in page
             assert "/apps/hub/spawn/ada" not in page
 

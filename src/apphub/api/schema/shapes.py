@@ -286,6 +286,28 @@ class Output(TypedDict):
     log: str
 
 
+class AuditEntry(TypedDict):
+    """Who did what to whom."""
+
+    id: int
+    at: Moment
+    actor: str
+    on_behalf_of: str | None
+    action: str
+    target: str
+    before: Any
+    after: Any
+    address: str | None
+    request_id: str | None
+
+
+class AuditPage(TypedDict):
+    """Entries of the audit log; `next` is where the next page begins (`before`), null on the last."""
+
+    entries: list[AuditEntry]
+    next: int | None
+
+
 class Told(TypedDict):
     """A sentence."""
 

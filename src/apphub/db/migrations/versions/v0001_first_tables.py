@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
+from apphub.db.guards import never_change
 from apphub.db.types import Id, Json, Moment
 
 revision = "0001"
@@ -30,7 +31,9 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("audit", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_audit_at"), ["at"], unique=False)
-        batch_op.create_index(batch_op.f("ix_audit_target"), ["target"], unique=False)
+        for column in ("actor", "behalf", "action", "target"):
+            batch_op.create_index(batch_op.f(f"ix_audit_{column}_id"), [column, "id"], unique=False)
+    never_change(op.get_bind(), "audit")
 
     op.create_table(
         "groups",
@@ -531,3 +534,42 @@ def upgrade() -> None:
         sa.Column("at", Moment(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_declarations")),
     )
+    op.create_table(
+        "bulk_jobs",
+        sa.Column("id", Id, autoincrement=True, nullable=False),
+        sa.Column("user_id", Id, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("target", sa.Text(), server_default="", nullable=False),
+        sa.Column("created", Moment(), nullable=False),
+        sa.Column("finished", Moment(), nullable=True),
+        sa.Column("cancelled", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("total", sa.Integer(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=True),
+        sa.Column("request_id", sa.Text(), nullable=True),
+        sa.Column("lease", sa.Text(), nullable=True),
+        sa.Column("lease_until", Moment(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_bulk_jobs_user_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_bulk_jobs")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("bulk_jobs", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_bulk_jobs_finished"), ["finished"], unique=False)
+        batch_op.create_index(batch_op.f("ix_bulk_jobs_user_id"), ["user_id"], unique=False)
+
+    op.create_table(
+        "bulk_items",
+        sa.Column("id", Id, autoincrement=True, nullable=False),
+        sa.Column("job_id", Id, nullable=False),
+        sa.Column("item", sa.Text(), nullable=False),
+        sa.Column("done", Moment(), nullable=True),
+        sa.Column("problem", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["job_id"], ["bulk_jobs.id"], name=op.f("fk_bulk_items_job_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_bulk_items")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("bulk_items", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_bulk_items_job_id_done"), ["job_id", "done"], unique=False)

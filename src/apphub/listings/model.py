@@ -1,0 +1,116 @@
+"""What lists are asked for, and what they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, Literal, TypeVar
+
+from apphub.access.model import Token
+from apphub.people.model import Person, Source
+from apphub.servers.model import Server
+
+Row = TypeVar("Row")
+Value = str | int | None
+
+#: Orders of users; a `-` is the other way round.
+UserOrder = Literal["name", "-name", "activity", "-activity", "created", "-created"]
+#: Orders of servers.
+ServerOrder = Literal["created", "-created", "activity", "-activity"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A place between two rows: the values that the list is ordered by, and the id, of the row beside it."""
+
+    values: tuple[Value, ...]
+    #: Whether the page ends before that row, instead of beginning after it.
+    backwards: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """Which part of a list."""
+
+    #: Part of a name.
+    search: str = ""
+    cursor: Cursor | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskUsers(Ask):
+    """Which users."""
+
+    order: UserOrder = "name"
+    group: str = ""
+    #: Only those with a server that runs, or is on its way.
+    active: bool = False
+    admins: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskServers(Ask):
+    """Which servers; the search is for the owner's name or the server's."""
+
+    order: ServerOrder = "-created"
+    #: Only those that run, or are on their way.
+    active: bool = False
+    profile: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Part(Generic[Row]):
+    """A page of a list, with the places before and after it, where there is more."""
+
+    rows: Sequence[Row]
+    before: Cursor | None = None
+    after: Cursor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UserLine:
+    """A user in a list."""
+
+    person: Person
+    #: Servers that run, or are on their way.
+    running: int
+
+
+@dataclass(frozen=True, slots=True)
+class GroupLine:
+    """A group in a list, without its members, who may be many."""
+
+    id: int
+    name: str
+    members: int
+    roles: tuple[str, ...]
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody in a group."""
+
+    id: int
+    name: str
+    last_activity: datetime | None
+    #: Whether the settings file says so, so that they stay.
+    declared: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLine:
+    """A server in a list, with the groups of its owner, which rights go by."""
+
+    server: Server
+    groups: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLine:
+    """A token in a list, with the groups of its owner."""
+
+    token: Token
+    groups: frozenset[str]
