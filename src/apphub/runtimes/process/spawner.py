@@ -95,7 +95,10 @@ class Spawner:
             wait = max(look_at - time.monotonic(), 0) if self._watched else None
             for key, _ in self._selector.select(wait):
                 if key.data == "hub":
-                    part = self._hub.recv(1 << 20)
+                    try:
+                        part = self._hub.recv(1 << 20)
+                    except ConnectionResetError:  # killed before it had read everything
+                        return
                     if not part:
                         return
                     *lines, pending = (pending + part).split(b"\n")
