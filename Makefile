@@ -43,6 +43,9 @@ fmt: dev ## Format, and mend what can be mended without asking
 	$(bin)/ruff check --fix-only --quiet
 	$(bin)/ruff format
 
+screenshots: dev ## Make the pictures in docs/images: every page, light and dark, desk and phone
+	$(bin)/python tools/screenshot.py
+
 jupyterlab: $(lab)/.installed ## Make ./envs/jupyterlab, which the sample profile `jupyterlab` starts
 
 clients: $(clients)/.installed ## Make ./envs/clients: JupyterHub's own tools, which the tests run against the hub
