@@ -1,0 +1,132 @@
+"""The administrators' pages in a browser: looking for people, adding them, looking after many of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import apps
+import pytest
+from browsing import Visitor, visiting
+from playwright.sync_api import Browser, expect
+
+from hubs import TRIAL, RunningHub
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[RunningHub]:
+    config = {
+        **TRIAL,
+        "groups": {"analysts": {"members": ["ada"], "properties": {"cost": "42"}}, "team": {}},
+        "roles": [
+            {"name": "keepers", "scopes": ["groups!group=team"], "users": ["kim"]},
+            {"name": "auditors", "scopes": ["read:audit"], "users": ["max"]},
+        ],
+        "profiles": [apps.HELLO],
+        "services": [{"name": "docs", "url": "http://127.0.0.1:9", "api_token": "a token for the tests"}],
+    }
+    with RunningHub(config) as hub:
+        hub.ask("POST", "users", json={"usernames": [f"user-{number:03}" for number in range(120)]})
+        hub.ask("POST", "users/ada/tokens", json={"note": "backup"})
+        for name in ("user-001", "user-002"):
+            hub.ask("POST", f"users/{name}/server", json={})
+            hub.ready(name)
+        yield hub
+
+
+def names(visitor: Visitor) -> list[str]:
+    """The users in the list."""
+    return visitor.page.locator("tbody th a").all_inner_texts()
+
+
+def test_users_are_searched_sorted_and_paged(hub: RunningHub, browser: Browser) -> None:
+    with visiting(browser, hub) as admin:
+        admin.sign_in("admin")
+        admin.go("hub/admin")
+        first = names(admin)
+        assert first == sorted(first)
+        admin.page.get_by_role("link", name="Next").click()
+        second = names(admin)
+        assert second[0] > first[-1]
+        admin.page.get_by_role("link", name="Previous").click()
+        assert names(admin) == first
+        admin.page.get_by_role("searchbox").fill("ER-00")
+        admin.page.get_by_role("button", name="Search").click()
+        assert names(admin) == [f"user-{number:03}" for number in range(10)]
+        admin.page.get_by_role("link", name="With a running server").click()
+        assert names(admin) == ["user-001", "user-002"]
+
+
+def test_users_are_added_by_the_keyboard_alone(hub: RunningHub, browser: Browser) -> None:
+    with visiting(browser, hub) as admin:
+        admin.sign_in("admin")
+        admin.go("hub/admin/add")
+        keys = admin.page.keyboard
+        expect(admin.page.get_by_role("textbox")).to_be_focused()
+        keys.type("name,groups,admin\nnina,team,no\nola,nowhere\n,team")
+        keys.press("Tab")
+        with admin.refused(400):
+            keys.press("Enter")
+            expect(admin.page.get_by_role("alert")).to_contain_text("2 lines cannot be done")
+        expect(admin.page.locator("tbody tr").first).to_contain_text("There is no group nowhere.")
+        assert hub.ask("GET", "users/nina").status_code == 404
+        box = admin.page.get_by_role("textbox")
+        box.focus()
+        keys.press("Control+A")
+        keys.type("name,groups,admin\nnina,team,no\nola,team")
+        keys.press("Tab")
+        keys.press("Enter")
+        expect(admin.page.get_by_role("status")).to_contain_text("2 lines are fine")
+        expect(admin.page.get_by_role("button", name="Add 2 users")).to_be_focused()
+        keys.press("Enter")
+        admin.shows("hub/admin?sort=-created")
+        assert names(admin)[:2] == ["ola", "nina"]
+        assert hub.ask("GET", "users/nina").json()["groups"] == ["team"]
+
+
+def test_a_group_is_made_filled_emptied_and_deleted(hub: RunningHub, browser: Browser) -> None:
+    with visiting(browser, hub) as admin:
+        admin.sign_in("admin")
+        admin.go("hub/admin/groups")
+        admin.page.get_by_label("Name", exact=True).fill("fresh")
+        admin.page.get_by_role("button", name="Make it").click()
+        admin.shows("hub/admin/groups/fresh")
+        box = admin.page.get_by_label("Names of users")
+        box.fill("user-001 nobody-here")
+        with admin.refused(400):
+            admin.page.get_by_role("button", name="Add", exact=True).click()
+            expect(admin.page.get_by_role("alert")).to_contain_text("No such user: nobody-here")
+        expect(box).to_have_value("user-001 nobody-here")
+        box.fill("user-001 user-002")
+        admin.page.get_by_role("button", name="Add", exact=True).click()
+        admin.page.get_by_label("user-001").check()
+        admin.page.get_by_role("button", name="Take the ticked ones out").click()
+        expect(admin.page.get_by_label("user-001")).to_have_count(0)
+        expect(admin.page.get_by_label("user-002")).to_be_visible()
+        admin.page.get_by_role("button", name="Delete fresh").click()
+        admin.page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+        admin.shows("hub/admin/groups")
+        assert hub.ask("GET", "groups/fresh").status_code == 404
+
+
+def test_who_holds_a_little_sees_just_that(hub: RunningHub, browser: Browser) -> None:
+    with visiting(browser, hub) as kim:
+        kim.sign_in("kim")
+        kim.page.get_by_role("link", name="Administration").click()
+        kim.shows("hub/admin/groups")
+        assert kim.page.locator("tbody th a").all_inner_texts() == ["team"]
+        assert kim.page.locator(".tabs a").all_inner_texts() == ["Groups"]
+        expect(kim.page.get_by_role("button", name="Make it")).to_have_count(0)
+        with kim.refused(404):
+            kim.go("hub/admin/groups/analysts")
+        with kim.refused(403):
+            kim.go("hub/admin/audit")
+    with visiting(browser, hub) as max_:
+        max_.sign_in("max")
+        max_.page.get_by_role("link", name="Administration").click()
+        max_.shows("hub/admin/audit")
+        max_.page.get_by_label("What", exact=True).select_option("group")
+        max_.page.get_by_role("button", name="Search").click()
+        expect(max_.page.locator(".log li").first).to_contain_text("group.")
+    with visiting(browser, hub) as ada:
+        ada.sign_in("ada")
+        expect(ada.page.get_by_role("link", name="Administration")).to_have_count(0)
