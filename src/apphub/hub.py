@@ -179,7 +179,7 @@ async def open_hub(
             servers=servers,
             care=Care(db),
             services=Services(db),
-            shares=Shares(db),
+            shares=Shares(db, profiles),
             passes=passes,
             views=views,
             listings=Listings(db),

@@ -32,8 +32,8 @@ async def town(db: Database) -> Town:
 
 
 @pytest.fixture
-def shares(db: Database) -> Shares:
-    return Shares(db)
+def shares(town: Town) -> Shares:
+    return Shares(town.db, town.profiles)
 
 
 async def _may(town: Town, name: str, scope: str = "access:servers", key: ServerKey = LAB) -> bool:
@@ -100,8 +100,9 @@ async def test_nobody_shares_what_they_do_not_hold(town: Town, shares: Shares) -
     assert not await _may(town, "carl")
 
 
-async def test_whoever_may_not_know_a_name_cannot_find_out_by_sharing(db: Database, shares: Shares) -> None:
+async def test_whoever_may_not_know_a_name_cannot_find_out_by_sharing(db: Database) -> None:
     town = await Town.of(db)  # without the right to read names
+    shares = Shares(town.db, town.profiles)
     await town.add("ada", "bob", groups={"team": []})
     await town.servers.create(BY, LAB, Ask())
     for whom in (BOB, TEAM, With(user="nobody"), With(group="nothing")):

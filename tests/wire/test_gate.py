@@ -22,7 +22,9 @@ def gated_hub() -> Iterator[RunningHub]:
         {"slug": "open", "display_name": "Open", "kind": "hello", "groups": "everyone", "default": True},
         {"slug": "restricted", "display_name": "Restricted", "kind": "hello", "groups": ["analysts"]},
     ]
-    with RunningHub({**TRIAL, "groups": {"analysts": {}}, "profiles": profiles}) as hub:
+    sharing = {"name": "user", "scopes": ["self", "shares!user", "read:users:name", "read:groups:name"]}
+    groups = {"analysts": {}}
+    with RunningHub({**TRIAL, "groups": groups, "profiles": profiles, "roles": [sharing]}) as hub:
         yield hub
 
 
@@ -154,3 +156,23 @@ def test_a_page_that_lacks_the_visitors_value_starts_nothing(ada: Visitor) -> No
     )
     assert foreign.status_code == 403
     assert ada.hub.server("ada", "lab") == {}
+
+
+def test_what_its_owner_may_no_longer_start_is_shared_by_no_door(ada: Visitor, root: Visitor) -> None:
+    membership(ada.hub, "POST")
+    assert ada.start().status_code in (201, 202)
+    ada.hub.ready("ada", "lab")
+    code = ada.hub.ask("POST", "share-codes/ada/lab", token=ada.token, json={}).json()["code"]
+    membership(ada.hub, "DELETE")
+
+    for token in (ada.token, root.token):
+        for body in ({"user": "bob"}, {"user": "bob", "level": "view"}, {"group": "analysts"}):
+            assert_closed(ada.hub.ask("POST", "shares/ada/lab", token=token, json=body))
+        assert_closed(ada.hub.ask("POST", "share-codes/ada/lab", token=token, json={"expires_in": 60}))
+    for visitor in (ada, root):
+        fields = {"name": "bob", "kind": "user", "level": "use", "life": ""}
+        assert_closed(visitor.hub.post_form(visitor.browser, "hub/share/ada/lab", **fields))
+    with ada.hub.sign_in("bob") as browser:
+        assert_closed(browser.get("hub/accept-share", params={"code": code}))
+        assert_closed(ada.hub.post_form(browser, "hub/accept-share", code=code))
+    assert ada.hub.ask("GET", "shares/ada/lab").json()["items"] == []

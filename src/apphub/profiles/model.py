@@ -1,7 +1,7 @@
 """Which profile a start means, who may start it, and whether its options are in order.
 
-Pure rules over profiles as they are now. The gate is here and asked in one place, where a
-server is started: no door has rules of its own. Who may launch a profile is said by
+Pure rules over profiles as they are now. The gate is `Catalogue.launchable`, asked where a
+server is started and where it is shared: no door has rules of its own. Who may launch a profile is said by
 bindings: to a group, a role or one user, perhaps with some options fixed.
 """
 
@@ -166,12 +166,19 @@ class Catalogue:
 
         Raises `NoSuchProfile`, `NotYours` or `BadOption`, each with advice.
         """
-        offer = self._named(options.get(PROFILE), who)
-        ways = self.ways_in(offer, who)
-        if not ways:
-            raise not_yours(offer)
+        offer = self.launchable(options.get(PROFILE), who)
         rest = {name: value for name, value in options.items() if name != PROFILE}
-        return Choice(offer, check_options(offer.profile, fixed(rest, ways)))
+        return Choice(offer, check_options(offer.profile, fixed(rest, self.ways_in(offer, who))))
+
+    def launchable(self, slug: object, who: Starter) -> Offer:
+        """The profile of this name (None: the default one), if it is open to somebody: the gate.
+
+        Raises `NoSuchProfile` or `NotYours`, each with advice.
+        """
+        offer = self._named(slug, who)
+        if not self.ways_in(offer, who):
+            raise not_yours(offer)
+        return offer
 
     def _lets_in(self, binding: Binding, who: Starter) -> bool:
         if binding.user_id is not None:

@@ -1,8 +1,9 @@
 """Open a server to others, and close it again.
 
 Nobody gives what they do not hold on that server, and whoever names a user or group must be
-allowed to know the name. The gate of profiles is about starting: a share never lets its
-guest start what the server's *owner* may not.
+allowed to know the name. The gate of profiles is asked here as it is at a start, about the
+server's *owner*: what they may not start (any more) is opened to nobody anew, neither by a
+share nor by a code. What was shared before lasts as long as the server may run.
 """
 
 from __future__ import annotations
@@ -20,10 +21,13 @@ from apphub.errors import Invalid, NotFound, shown
 from apphub.kit import clock, secrets
 from apphub.people.groups import get_group
 from apphub.people.store import get_person
+from apphub.profiles import Profiles
+from apphub.profiles.model import NoSuchProfile, NotYours
 from apphub.servers.model import Server, ServerKey
 from apphub.servers.store import find_server
 from apphub.shares import store
 from apphub.shares.model import (
+    Closed,
     MayNotShare,
     NoServerToShare,
     NoSuchShare,
@@ -44,6 +48,7 @@ class Shares:
     """Shares and codes."""
 
     db: Database
+    profiles: Profiles
 
     async def grant(
         self,
@@ -64,6 +69,7 @@ class Shares:
             wanted = parse_scopes(scopes, key)
             self._may_give(actor, wanted, key)
             self._may_name(actor, whom)
+            await self._gate(tx, server)
             user_id, group_id = await self._whom(tx, whom)
             share = await store.find_share(tx, server.id, user_id=user_id, group_id=group_id, now=now)
             if share is None:
@@ -163,6 +169,7 @@ class Shares:
             server = await self._server(tx, key)
             wanted = parse_scopes(scopes, key)
             self._may_give(actor, wanted, key)
+            await self._gate(tx, server)
             expires = now + (life or CODE_LIFE)
             code_id = await store.insert_code(tx, server.id, secret, scopes=wanted, now=now, expires=expires)
             await insert_entry(
@@ -172,20 +179,17 @@ class Shares:
         return code, secret
 
     async def find_code(self, secret: str) -> ShareCode:
-        """The code of this secret; raises `NotFound`."""
+        """The code of this secret, if it can be traded; raises `NotFound` or `Closed`."""
         async with self.db.read() as tx:
-            codes = await store.list_codes(tx, store.by_secret(secret[:200]), now=clock.now())
-        if not codes:
-            raise NotFound("This share code is not valid (any more).", "Ask for a new one.")
-        return codes[0]
+            return await self._open_code(tx, secret)
 
     async def accept(self, actor: Actor, by: By, secret: str) -> ShareCode:
         """Trade a code for a share with whoever asks."""
         now = clock.now()
-        code = await self.find_code(secret)
-        if code.server.key.user == actor.name:
-            raise Invalid("This server is yours already.")
         async with self.db.write() as tx:
+            code = await self._open_code(tx, secret)
+            if code.server.key.user == actor.name:
+                raise Invalid("This server is yours already.")
             share = await store.find_share(tx, code.server.id, user_id=actor.user_id, group_id=None, now=now)
             if share is None:
                 await store.insert_share(
@@ -253,6 +257,23 @@ class Shares:
         if server is None:
             raise NoServerToShare(key)
         return server
+
+    async def _open_code(self, tx: Tx, secret: str) -> ShareCode:
+        codes = await store.list_codes(tx, store.by_secret(secret[:200]), now=clock.now())
+        if not codes:
+            raise NotFound("This share code is not valid (any more).", "Ask for a new one.")
+        await self._gate(tx, codes[0].server)
+        return codes[0]
+
+    async def _gate(self, tx: Tx, server: Server) -> None:
+        """Raises `Closed` for what its owner may not start; what was never started is decided at its start."""
+        if server.plan is None:
+            return
+        owner = await get_person(tx, server.key.user)
+        try:
+            (await self.profiles.current(tx)).launchable(server.plan.profile, owner)
+        except (NoSuchProfile, NotYours) as error:
+            raise Closed(server, error.message) from None
 
     async def _whom(self, tx: Tx, whom: With) -> tuple[int | None, int | None]:
         user_id, group_id = await store.find_whom(tx, whom)

@@ -118,6 +118,16 @@ class MayNotShare(Forbidden):
     """The sharer lacks what is shared, or may not know whom it is shared with."""
 
 
+class Closed(Forbidden):
+    """The server's owner may not start any more what it was started with, so nobody is let in anew."""
+
+    def __init__(self, server: Server, why: str) -> None:
+        super().__init__(
+            f"{server.key} cannot be shared: {server.key.user} may no longer start what it runs. {why}",
+            "What was shared before can be ended.",
+        )
+
+
 def parse_scopes(scopes: Sequence[str] | None, key: ServerKey) -> tuple[str, ...]:
     """Scopes for a share of this server, without their filter; raises `Invalid` for any that make no sense."""
     if not scopes:
