@@ -18,9 +18,8 @@ from apphub.hub import Hub
 from apphub.pages.errors import error_page
 from apphub.pages.routes import ROUTES as PAGES
 from apphub.web.dispatch import Dispatch
-from apphub.web.errors import headers_of, message_of, status_of
+from apphub.web.errors import headers_of, message_of, problem, status_of
 from apphub.web.front import Front
-from apphub.web.json import answer
 from apphub.web.methods import keep_methods, tell_methods
 from apphub.web.metrics import figures
 from apphub.web.request import HubRequest
@@ -78,7 +77,7 @@ def render_error(request: HubRequest, error: Exception) -> Response[bytes]:
         words = f"{message_of(error)}\n".encode()
         return Response(words, status_code=status, headers=headers_of(error), media_type=MediaType.TEXT)
     if (path + "/").startswith("/hub/api/") and not path.startswith("/hub/api/oauth2/authorize"):
-        response = answer({"status": status, "message": message_of(error)}, status)
+        response = problem(error)
         if request.method == "HEAD":
             response = Response(b"", status_code=status, media_type=MediaType.JSON)
     else:

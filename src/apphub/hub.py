@@ -19,11 +19,13 @@ import structlog
 
 from apphub.access.actions import Access
 from apphub.access.actor import EVERYTHING
+from apphub.admission import Admission
 from apphub.audit import Audit
 from apphub.db import Database, DatabaseAway, InTheWay, open_database
 from apphub.declared import declare
 from apphub.declared.newest import changed_at
 from apphub.declared.reload import Reader, Reload
+from apphub.idempotency import Keeping
 from apphub.importer import collect
 from apphub.jobs import Jobs
 from apphub.kit import metrics
@@ -89,6 +91,7 @@ class Hub:
     jobs: Jobs
     status: Status
     profiles: Profiles
+    admission: Admission
     reload: Reload
     around: Surroundings
     login: Login
@@ -97,6 +100,7 @@ class Hub:
     plane: DataPlane
     publisher: Publisher
     usage: Usage
+    keeping: Keeping
     #: Passwords made for administrators at this start, to be shown once.
     new_passwords: dict[str, str]
     #: Set to end the hub.
@@ -151,11 +155,12 @@ async def open_hub(
         plane.on_edges(replicas.has_edges)
         publisher = Publisher(db, plane, settings.edge.stream_life, urls.apps, replicas)
         around = _surroundings(settings, urls)
-        reconciler = _reconciler(settings, db, runtime, replicas, keys, around)
         keeper, service_runtime = await _service_keeper(settings, db, hub_id, keys, urls)
         stack.push_async_callback(service_runtime.close)
         profiles = Profiles(db)
         await profiles.refresh()
+        admission = Admission(db, profiles, settings)
+        reconciler = _reconciler(settings, db, runtime, replicas, keys, around, admission)
         reload = Reload(db, profiles, settings, reader, file, [str(note) for note in offered.notes])
         people = People(db)
         access = Access(db, maximum_life=settings.tokens.maximum_life)
@@ -163,11 +168,12 @@ async def open_hub(
         visitors = VisitorReview(db, passes, plane)
         usage = Usage(db)
         servers, views, jobs = (
-            Servers(db, people, profiles, settings.limits, urls.apps is not None),
+            Servers(db, people, profiles, settings.limits, admission, urls.apps is not None),
             Views(db),
             Jobs(db),
         )
         audit = Audit(db, settings.audit.keep or None)
+        keeping = Keeping(db)
         hub = Hub(
             settings=settings,
             urls=urls,
@@ -186,6 +192,7 @@ async def open_hub(
             jobs=jobs,
             status=Status(db, replicas, place_of(db)),
             profiles=profiles,
+            admission=admission,
             reload=reload,
             around=around,
             login=login,
@@ -194,6 +201,7 @@ async def open_hub(
             plane=plane,
             publisher=publisher,
             usage=usage,
+            keeping=keeping,
             new_passwords=await _first_passwords(settings, login),
             stopping=stopping,
         )
@@ -218,7 +226,7 @@ async def open_hub(
                     ("jobs", JobRunner(db, access, people, servers, views).run),
                     ("usage", usage.run),
                     ("turns", metrics.watch_loop),
-                    ("sweep", lambda: _sweep(replicas, access, passes, audit, jobs)),
+                    ("sweep", lambda: _sweep(replicas, access, passes, audit, jobs, keeping)),
                 )
             ]
             yield hub
@@ -258,13 +266,16 @@ async def _leave(replicas: Replicas) -> None:
         await replicas.leave()
 
 
-async def _sweep(replicas: Replicas, access: Access, passes: Passes, audit: Audit, jobs: Jobs) -> None:
+async def _sweep(
+    replicas: Replicas, access: Access, passes: Passes, audit: Audit, jobs: Jobs, keeping: Keeping
+) -> None:
     while True:
         if await replicas.turn("sweep", SWEEP):
             await access.forget_expired()
             await passes.forget_expired()
             await audit.forget_old()
             await jobs.forget_old()
+            await keeping.forget_expired()
         await asyncio.sleep(SWEEP.total_seconds())
 
 
@@ -308,6 +319,7 @@ def _reconciler(
     replicas: Replicas,
     keys: Keys,
     around: Surroundings,
+    admission: Admission,
 ) -> Reconciler:
     steps = Steps(
         db=db,
@@ -316,10 +328,10 @@ def _reconciler(
         keys=keys,
         around=around,
         stop_grace=settings.timeouts.stop,
+        admission=admission,
     )
     pace = Pace(
-        concurrent_starts=settings.limits.concurrent_starts,
         start_timeout=settings.timeouts.start,
         poll=settings.timeouts.poll,
     )
-    return Reconciler(db, steps, pace, replicas)
+    return Reconciler(db, steps, pace, admission, replicas)

@@ -12,6 +12,7 @@ from typing import Any
 
 from apphub.access.actions import Access
 from apphub.access.actor import Actor
+from apphub.admission import Admission
 from apphub.audit import By
 from apphub.db import Database
 from apphub.declared import declare
@@ -52,6 +53,7 @@ class Town:
     access: Access
     people: People
     profiles: Profiles
+    admission: Admission
     servers: Servers
     views: Views
 
@@ -63,13 +65,15 @@ class Town:
         people = People(db)
         profiles = Profiles(db)
         await profiles.refresh()
+        admission = Admission(db, profiles, settings)
         return cls(
             db=db,
             settings=settings,
             access=Access(db, maximum_life=settings.tokens.maximum_life),
             people=people,
             profiles=profiles,
-            servers=Servers(db, people, profiles, settings.limits),
+            admission=admission,
+            servers=Servers(db, people, profiles, settings.limits, admission),
             views=Views(db),
         )
 

@@ -3,133 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 import sqlalchemy as sa
 
+from apphub.admission import store as admission_store
 from apphub.db import Database, Tx, open_database
 from apphub.db import tables as t
 from apphub.kit.addresses import Address
 from apphub.kit.apphosts import AppHosts
-from apphub.kit.urls import Urls
-from apphub.reconcile import loop, store
-from apphub.reconcile.loop import Pace, Reconciler
-from apphub.reconcile.ports import Ports
-from apphub.reconcile.routes import Publisher
-from apphub.reconcile.steps import Steps
-from apphub.runtimes.base import LaunchFailed, LaunchSpec, Ref, Sight
-from apphub.runtimes.null import NullRuntime
+from apphub.reconcile import loop
+from apphub.runtimes.base import LaunchSpec, Ref
 from apphub.servers.actions import Ask
-from apphub.servers.launch import Surroundings
 from apphub.servers.model import Phase, Server, ServerKey
-from fakes.people import BY, KEYS, Town
-from fakes.planes import MemoryPlane
+from fakes.people import BY, Town
+from fakes.worlds import World
 
 LAB = ServerKey("ada", "lab")
-PATIENCE = timedelta(seconds=60)
-
-
-class Died(BaseException):
-    """The hub, in the middle of something."""
-
-
-class Runtime(NullRuntime):
-    """Objects in memory that outlive the loop; counts launches, and fails or dies when it is told to."""
-
-    def __init__(self) -> None:
-        super().__init__("here")
-        self.launches: list[Ref] = []
-        self.tokens: dict[Ref, set[str]] = {}
-        self.most = 0
-        self.die_after_create = False
-        self.fail = ""
-        self.output = ""
-
-    async def create(self, spec: LaunchSpec) -> Sight:
-        if self.fail:
-            raise LaunchFailed(self.fail)
-        if spec.ref not in await self.list():
-            self.launches.append(spec.ref)
-        self.tokens.setdefault(spec.ref, set()).add(spec.env["JUPYTERHUB_API_TOKEN"])
-        sight = await super().create(spec)
-        if self.die_after_create:
-            self.die_after_create = False
-            raise Died
-        return sight
-
-    async def logs(self, ref: Ref, *, tail: int) -> str:
-        return self.output
-
-
-@dataclass
-class World:
-    """What stays when a hub dies."""
-
-    town: Town
-    folder: Path
-    runtime: Runtime = field(default_factory=Runtime)
-    plane: MemoryPlane = field(default_factory=MemoryPlane)
-    answers: bool = True
-    starts: int = 0
-    start_timeout: timedelta = timedelta(seconds=30)
-    apps: AppHosts | None = None
-
-    @asynccontextmanager
-    async def hub(self) -> AsyncGenerator[None]:
-        """One life of a hub's loops."""
-        db = self.town.db
-        publisher = Publisher(db, self.plane, timedelta(0), self.apps)
-        around = Surroundings(
-            urls=Urls("/", "http://127.0.0.1:1", apps=self.apps),
-            environ={},
-            homes=self.folder / "homes",
-            system_users=False,
-            root=False,
-        )
-        steps = _Steps(
-            db=db,
-            runtime=self.runtime,
-            ports=Ports(20000, 20999),
-            keys=KEYS,
-            around=around,
-            stop_grace=timedelta(seconds=1),
-        )
-        steps.world.append(self)
-        pace = Pace(self.starts, self.start_timeout, timedelta(seconds=1))
-        self.runtime._callbacks.clear()  # the dead hub hears nothing
-        reconciler = Reconciler(db, steps, pace)
-        await publisher.start()
-        tasks = [asyncio.create_task(reconciler.run()), asyncio.create_task(publisher.run())]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def becomes(self, key: ServerKey, so: Callable[[Server | None], bool]) -> Server | None:
-        """Wait until the row is so."""
-        end = asyncio.get_running_loop().time() + PATIENCE.total_seconds()
-        while not so(found := await self.town.servers.find(key)):
-            assert asyncio.get_running_loop().time() < end, found
-            await asyncio.sleep(0.01)
-        return found
-
-
-class _Steps(Steps):
-    """The real steps, but for the probe: the world says what answers."""
-
-    world: ClassVar[list[World]] = []  # the class is frozen and has slots
-
-    async def answers(self, server: Server) -> bool:
-        assert isinstance(server.address, Address)
-        return self.world[-1].answers
 
 
 @pytest.fixture
@@ -168,7 +61,7 @@ async def test_a_start_becomes_ready_with_a_route_and_a_stop_takes_all_of_it_bac
         assert (stopped.phase, stopped.place, stopped.address) == (Phase.STOPPED, None, None)
         assert "user/ada" not in world.plane.table
         assert await world.runtime.list() == {}
-        async with asyncio.timeout(PATIENCE.total_seconds()):
+        async with asyncio.timeout(60):
             while await world.town.access.by_token(token) is not None:
                 await asyncio.sleep(0.01)  # the row may be read before the news of it is out
 
@@ -247,7 +140,7 @@ async def test_an_app_that_ends_itself_in_peace_is_stopped_and_not_failed(world:
 
 
 async def test_no_more_start_at_once_than_may_and_all_come_up(world: World) -> None:
-    world.starts = 3
+    world.settings = {"limits": {"concurrent_starts": 3}}
     keys = [ServerKey("ada", f"s{number}") for number in range(9)]
     most = 0
     async with world.hub():
@@ -265,20 +158,21 @@ async def test_no_more_start_at_once_than_may_and_all_come_up(world: World) -> N
 async def test_replicas_together_let_in_no_more_starts_than_may(
     postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    count = store.count_in_flight
+    count = admission_store.count_starting
 
     async def slowly(tx: Tx) -> int:
         found = await count(tx)
         await asyncio.sleep(0.2)  # time for the other one to count the same rows
         return found
 
-    monkeypatch.setattr(store, "count_in_flight", slowly)
+    monkeypatch.setattr(admission_store, "count_starting", slowly)
     one, other = [await open_database(postgres_url, tmp_path) for _ in range(2)]
     town = await Town.of(one)
     await town.add("ada")
     worlds = [World(town, tmp_path), World(await Town.of(other), tmp_path)]
     for place, world in zip(("here", "there"), worlds, strict=True):
-        world.runtime.place, world.answers, world.starts = place, False, 3
+        world.runtime.place, world.answers = place, False
+        world.settings = {"limits": {"concurrent_starts": 3}}
     for number in range(9):
         await town.servers.start(BY, ServerKey("ada", f"s{number}"), Ask())
     async with worlds[0].hub(), worlds[1].hub():

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from apphub.admission import store as admission_store
 from apphub.db import Database, open_database
 from apphub.db import tables as t
 from apphub.kit import clock
@@ -44,14 +45,18 @@ async def _admit(db: Database, server: Server, port: int) -> None:
     await _do(db, store.admit, server.id, place=HERE, address=address, now=clock.now())
 
 
+async def _line(db: Database) -> list[int]:
+    return [row.id for row in await _do(db, admission_store.list_line, 9)]
+
+
 async def test_those_who_wait_are_let_in_in_the_order_they_asked(db: Database, asked: list[Server]) -> None:
     now = clock.now()
-    assert await _do(db, store.list_waiting, now, 2) == [asked[0].id, asked[1].id]
+    assert await _line(db) == [server.id for server in asked]
     assert await _do(db, store.list_due, HERE, now, 10) == []  # who waits is not due before
     await _admit(db, asked[0], 20000)
-    assert await _do(db, store.list_waiting, now, 9) == [asked[1].id, asked[2].id]
+    assert await _line(db) == [asked[1].id, asked[2].id]
     assert await _do(db, store.list_due, HERE, now, 9) == [asked[0].id]
-    assert await _do(db, store.count_in_flight) == 1
+    assert await _do(db, admission_store.count_starting) == 1
     assert await _do(db, store.list_used_ports, HERE) == {20000}
 
 
@@ -87,11 +92,14 @@ async def test_two_replicas_that_look_at_once_never_take_the_same_server(
     one, two = [await open_database(postgres_url, tmp_path) for _ in range(2)]
     town = await Town.of(one)
     await town.add("ada")
-    ids = {(await town.servers.start(BY, ServerKey("ada", f"s{n}"), Ask())).id for n in range(6)}
+    started = [await town.servers.start(BY, ServerKey("ada", f"s{n}"), Ask()) for n in range(6)]
+    for number, server in enumerate(started):
+        await _admit(one, server, 20000 + number)
+    ids = {server.id for server in started}
 
     async def claim(db: Database) -> list[int]:
         async with db.write() as tx:
-            found = await store.list_waiting(tx, clock.now(), 4)
+            found = await store.list_due(tx, HERE, clock.now(), 4)
             await asyncio.sleep(0.2)  # the other one looks meanwhile
             await store.lease(tx, found, "x", clock.now() + MINUTE)
         return found

@@ -15,6 +15,7 @@ from apphub.errors import Invalid, shown
 from apphub.people import groups as groups_store
 from apphub.web.json import answer, empty
 from apphub.web.needs import needs, needs_list
+from apphub.web.once import once
 from apphub.web.request import HubRequest
 from apphub.web.says import says
 
@@ -36,8 +37,9 @@ async def list_groups(request: HubRequest) -> Response[bytes]:
 @post(
     "/hub/api/groups",
     guards=[needs("admin:groups", everywhere=True)],
-    opt=says({201: list[GroupModel]}, takes=CreateGroups, refuses=[409]),
+    opt=says({201: list[GroupModel]}, takes=CreateGroups, keyed=True),
 )
+@once
 async def create_groups(request: HubRequest) -> Response[bytes]:
     """Create several groups, all or none."""
     body = await request.body_json()
@@ -66,8 +68,9 @@ async def get_group(request: HubRequest) -> Response[bytes]:
 @post(
     "/hub/api/groups/{group:str}",
     guards=[needs("admin:groups")],
-    opt=says({201: GroupModel}, takes=CreateGroup | None, refuses=[409]),
+    opt=says({201: GroupModel}, takes=CreateGroup | None, keyed=True),
 )
+@once
 async def create_group(request: HubRequest) -> Response[bytes]:
     """Create one group, perhaps with members and properties."""
     body = await request.body_json()

@@ -85,6 +85,14 @@ class Operation:
         return next(guard for guard in self.handler.guards or () if isinstance(guard, Need))
 
 
+_KEY: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "Sent again with the same key and body within 24 hours, it is answered as the first was.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 257},
+}
+
+
 def operations(app: Litestar) -> Iterator[Operation]:
     """Every operation that says what it takes, by path."""
     for route in sorted(app.routes, key=lambda route: route.path_format):
@@ -125,6 +133,7 @@ def statuses(one: Operation) -> dict[int, Any]:
     found: set[int] = set(it.refuses)
     found |= {400, 413} if it.takes is not None else set()
     found |= {400} if it.query else set()
+    found |= {400, 409, 422} if it.keyed else set()
     found |= {404} if one.parameters else set()
     found |= set() if isinstance(one.need, public) else {403}
     return dict(sorted({**dict.fromkeys(found, Problem), **it.answers}.items()))
@@ -143,7 +152,7 @@ def _told(one: Operation, types: Types) -> dict[str, Any]:
     told: dict[str, Any] = {"operationId": one.name, "summary": one.about, "tags": [one.tag]}
     if isinstance(one.need, needs) and one.need.everywhere:
         told["description"] = "The scope is needed without any filter."
-    parameters = [
+    parameters: list[dict[str, Any]] = [
         {"name": word, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
         for word in one.parameters
     ]
@@ -151,6 +160,8 @@ def _told(one: Operation, types: Types) -> dict[str, Any]:
         {"name": query.name, "in": "query", "description": query.about, "schema": types.schema(query.kind)}
         for query in one.says.query
     ]
+    if one.says.keyed:
+        parameters.append(_KEY)
     if parameters:
         told["parameters"] = parameters
     if one.says.takes is not None:

@@ -40,6 +40,8 @@ def _operation(one: Operation) -> Iterator[str]:
         yield f"* Takes {one.body}."
     for query in one.query:
         yield f"* `?{query.name}=` ({query.kind}): {query.about}"
+    for header in one.headers:
+        yield f"* `{header.name}:` ({header.kind}): {header.about}"
     for answer in one.answers:
         yield f"* {answer.status}" + (f": {answer.kind}" if answer.kind else "") + f". {answer.about}"
 

@@ -70,7 +70,9 @@ async def user(request: HubRequest) -> Response[bytes]:
     }
     model: UserAsking | ServiceAsking
     if actor.kind == "user":
-        model = {**user_json(await hub.views.account(actor.name), actor, hub.urls), **asking}
+        account = await hub.views.account(actor.name)
+        line = await hub.admission.spots_of(account.servers)
+        model = {**user_json(account, actor, hub.urls, line=line), **asking}
     else:
         async with hub.db.read() as tx:
             service = await services_store.get_service(tx, actor.name)

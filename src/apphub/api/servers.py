@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from litestar import Response, delete, get, patch, post, put
@@ -13,6 +14,8 @@ from apphub.api.wire import own_server_keys, server_json, server_target
 from apphub.errors import Forbidden, HubError, Invalid, NotFound
 from apphub.servers.model import Server, ServerKey
 from apphub.servers.views import default_server
+from apphub.web import once
+from apphub.web.errors import problem
 from apphub.web.json import answer, empty
 from apphub.web.needs import needs
 from apphub.web.request import HubRequest
@@ -21,6 +24,10 @@ from apphub.web.says import Query, says
 _DEFAULT = "/hub/api/users/{user:str}/server"
 _NAMED = "/hub/api/users/{user:str}/servers/{server:str}"
 BOTH = [_DEFAULT, _NAMED]
+
+
+#: A request with a key counts as under way for so long beyond its own patience.
+SLACK = timedelta(seconds=5)
 
 
 class DidNotStart(HubError):
@@ -69,12 +76,29 @@ async def get_server(request: HubRequest) -> Response[bytes]:
 @post(
     BOTH,
     guards=[needs("start:servers")],
-    opt=says({201: None, 202: None}, takes=Start | dict[str, Any] | None, refuses=[429, 500]),
+    opt=says({201: None, 202: None}, takes=Start | dict[str, Any] | None, refuses=[429, 500], keyed=True),
 )
 async def start_server(request: HubRequest) -> Response[bytes]:
     """Start a server: 201 when it is ready, 202 when that takes longer than a request should wait."""
+    hub, key, ask = request.hub, key_of(request), await start_ask(request)
+    asked = await once.key_of(request)
+    if asked is None:
+        return await _outcome(request, await hub.servers.start(request.by, key, ask))
+    if (earlier := await hub.keeping.earlier(asked)) is not None:
+        return once.again(earlier)
+    async with hub.keeping.accepting(asked, hub.settings.timeouts.slow_spawn + SLACK):
+        server = await hub.servers.start(request.by, key, ask)
+    try:
+        response = await _outcome(request, server)
+    except DidNotStart as error:
+        await hub.keeping.went(asked, once.kept(problem(error)))
+        raise
+    await hub.keeping.went(asked, once.kept(response))
+    return response
+
+
+async def _outcome(request: HubRequest, server: Server) -> Response[bytes]:
     hub = request.hub
-    server = await hub.servers.start(request.by, key_of(request), await start_ask(request))
     settled = await hub.servers.started(server, hub.settings.timeouts.slow_spawn)
     if settled is not None and settled.ready:
         return empty(201)
@@ -151,7 +175,9 @@ async def _json(request: HubRequest, server: Server) -> ServerModel:
     account = await request.hub.views.find_account(server.key.user)
     groups = frozenset(account.person.groups) if account is not None else frozenset()
     target = server_target(server, groups)
-    return server_json(server, request.hub.urls, state=request.actor.may("admin:server_state", target))
+    spots = await request.hub.admission.spots_of([server])
+    state = request.actor.may("admin:server_state", target)
+    return server_json(server, request.hub.urls, state=state, spot=spots.get(server.id))
 
 
 ROUTES = [get_server, start_server, create_server, change_server, stop_server, admin_access]

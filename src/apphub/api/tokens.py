@@ -31,6 +31,7 @@ from apphub.people.model import NoSuchUser
 from apphub.web.credentials import check_api_xsrf, find_actor
 from apphub.web.json import answer, empty
 from apphub.web.needs import needs, public, signed_in
+from apphub.web.once import no_key
 from apphub.web.request import HubRequest
 from apphub.web.says import says
 
@@ -53,6 +54,7 @@ async def list_tokens(request: HubRequest) -> Response[bytes]:
 )
 async def create_token(request: HubRequest) -> Response[bytes]:
     """Make a token; its secret is in this answer and never again."""
+    no_key(request)
     body = await request.body_json()
     body = {} if body is None else body
     if not isinstance(body, dict):
@@ -145,6 +147,7 @@ def effective(token: Token, owner: Owner) -> list[str]:
 
 
 async def _trade(request: HubRequest) -> Response[bytes]:
+    no_key(request)
     body = await request.body_json()
     if not isinstance(body, dict):
         raise Invalid('Send a JSON object with "username" and "password".')

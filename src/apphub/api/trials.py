@@ -53,11 +53,14 @@ async def validate(request: HubRequest) -> Response[bytes]:
     if account is None:
         raise NoSuchUser(user)
     slug = request.segment("profile")
-    refusals = await request.hub.servers.would_start(ServerKey(user, name), slug, mapping(body, "options"))
+    refusals, waits = await request.hub.servers.would_start(
+        ServerKey(user, name), slug, mapping(body, "options")
+    )
     profile = request.hub.catalogue.find(slug)
     verdict: Verdict = {
         "ok": not refusals,
         "problems": [{"rule": one.rule, "message": one.message, "advice": one.advice} for one in refusals],
+        "waits": waits,
         "notes": notes_of(request, profile) if profile is not None else [],
     }
     return answer(verdict)

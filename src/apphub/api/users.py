@@ -16,6 +16,7 @@ from apphub.people.model import UserExists
 from apphub.servers.views import ORDERS, Page
 from apphub.web.json import answer, empty
 from apphub.web.needs import needs, needs_list
+from apphub.web.once import once
 from apphub.web.request import HubRequest
 from apphub.web.says import Query, says
 
@@ -56,7 +57,8 @@ async def list_users(request: HubRequest) -> Response[bytes]:
     page, hub, reach = _page(request), request.hub, request.reach("list:users")
     accounts = await hub.views.list_accounts(reach, page)
     stopped = _stopped(request)
-    models = [user_json(account, request.actor, hub.urls, stopped=stopped) for account in accounts]
+    line = await hub.admission.spots_of(server for account in accounts for server in account.servers)
+    models = [user_json(account, request.actor, hub.urls, stopped=stopped, line=line) for account in accounts]
     if not wants_pages(request):
         return answer(models)
     total = await hub.views.count_accounts(reach, page)
@@ -66,8 +68,9 @@ async def list_users(request: HubRequest) -> Response[bytes]:
 @post(
     "/hub/api/users",
     guards=[needs("admin:users", everywhere=True)],
-    opt=says({201: list[UserModel]}, takes=CreateUsers, refuses=[409]),
+    opt=says({201: list[UserModel]}, takes=CreateUsers, keyed=True),
 )
+@once
 async def create_users(request: HubRequest) -> Response[bytes]:
     """Create several users; those who exist stay as they are."""
     body = await request.body_json()
@@ -87,14 +90,16 @@ async def create_users(request: HubRequest) -> Response[bytes]:
 async def get_user(request: HubRequest) -> Response[bytes]:
     """One user."""
     account = await request.hub.views.account(request.segment("user"))
-    return answer(user_json(account, request.actor, request.hub.urls, stopped=_stopped(request)))
+    line = await request.hub.admission.spots_of(account.servers)
+    return answer(user_json(account, request.actor, request.hub.urls, stopped=_stopped(request), line=line))
 
 
 @post(
     "/hub/api/users/{user:str}",
     guards=[needs("admin:users")],
-    opt=says({201: UserModel}, takes=CreateUser | None, refuses=[409]),
+    opt=says({201: UserModel}, takes=CreateUser | None, keyed=True),
 )
+@once
 async def create_user(request: HubRequest) -> Response[bytes]:
     """Create one user."""
     body = await request.body_json()

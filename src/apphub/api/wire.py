@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from apphub.access.actor import Actor
 from apphub.access.grants import Target
 from apphub.access.model import Token
+from apphub.admission import Spot
 from apphub.api.schema.shapes import (
     GroupModel,
     ServerModel,
@@ -21,6 +25,8 @@ from apphub.servers.model import Server
 from apphub.servers.places import full_url
 from apphub.servers.views import Account, default_server
 
+#: The line in which nobody waits.
+NOBODY: Mapping[int, Spot] = MappingProxyType({})
 #: Scopes that let a user be seen at all.
 SEE_USER = (
     "read:users",
@@ -74,8 +80,12 @@ def user_json(
     urls: Urls,
     *,
     stopped: bool = False,
+    line: Mapping[int, Spot] = NOBODY,
 ) -> UserModel:
-    """A user model with the fields that the actor may see; `stopped` includes servers that are stopped."""
+    """A user model with the fields that the actor may see; `stopped` includes servers that are stopped.
+
+    `line` is where those of the servers stand that have to wait.
+    """
     person = account.person
     default = account.server("")
     ready = default is not None and default.ready
@@ -98,11 +108,13 @@ def user_json(
     if "admin:auth_state" in see:
         model["auth_state"] = None
     if "read:servers" in see:
-        model["servers"] = servers_json(account, actor, urls, stopped=stopped)
+        model["servers"] = servers_json(account, actor, urls, stopped=stopped, line=line)
     return model
 
 
-def servers_json(account: Account, actor: Actor, urls: Urls, *, stopped: bool) -> dict[str, ServerModel]:
+def servers_json(
+    account: Account, actor: Actor, urls: Urls, *, stopped: bool, line: Mapping[int, Spot]
+) -> dict[str, ServerModel]:
     """The servers that the actor may see, by name."""
     servers = list(account.servers)
     if stopped and account.server("") is None:
@@ -114,7 +126,8 @@ def servers_json(account: Account, actor: Actor, urls: Urls, *, stopped: bool) -
             continue
         target = server_target(server, groups)
         if actor.may("read:servers", target):
-            models[server.key.name] = server_json(server, urls, state=actor.may("admin:server_state", target))
+            state = actor.may("admin:server_state", target)
+            models[server.key.name] = server_json(server, urls, state=state, spot=line.get(server.id))
     return models
 
 
@@ -123,7 +136,7 @@ def server_target(server: Server, groups: frozenset[str]) -> Target:
     return Target(user=server.key.user, groups=groups, server=str(server.key))
 
 
-def server_json(server: Server, urls: Urls, *, state: bool = False) -> ServerModel:
+def server_json(server: Server, urls: Urls, *, state: bool = False, spot: Spot | None = None) -> ServerModel:
     """A server model."""
     user, name = server.key
     url, progress = urls.server(user, name), urls.progress(user, name)
@@ -143,6 +156,12 @@ def server_json(server: Server, urls: Urls, *, state: bool = False) -> ServerMod
         "full_url": full_url(server, urls),
         "full_progress_url": f"{public}{progress}" if public else None,
     }
+    if spot is not None:
+        model["queue"] = {
+            "position": spot.position,
+            "estimate": spot.estimate,
+            "waits_for": spot.waits_for,
+        }
     if state:
         model["state"] = _state(server)
     return model

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import msgspec
@@ -46,6 +48,10 @@ class Tx(ABC):
 
     def __init__(self) -> None:
         self.topics: list[str] = []
+        #: A part of it has raised: it must not be committed.
+        self.spoiled = False
+        #: It has ended: whoever still holds it does not belong to it.
+        self.over = False
 
     @abstractmethod
     async def execute(self, statement: sa.Executable, parameters: Any = None) -> Rows:
@@ -54,6 +60,10 @@ class Tx(ABC):
     def changed(self, *topics: str) -> None:
         """Tell listeners of these topics once the transaction has been committed."""
         self.topics.extend(topic for topic in topics if topic not in self.topics)
+
+
+#: The transaction that this task's blocks are part of.
+_JOINED: ContextVar[Tx | None] = ContextVar("joined", default=None)
 
 
 class Database(ABC):
@@ -65,13 +75,34 @@ class Database(ABC):
     def __init__(self) -> None:
         self.changes = Changes()
 
-    @abstractmethod
     def read(self) -> AbstractAsyncContextManager[Tx]:
         """Run single statements, each seeing what is committed when it starts."""
+        return self._read() if (tx := _joined()) is None else _part_of(tx)
 
-    @abstractmethod
     def write(self) -> AbstractAsyncContextManager[Tx]:
         """One transaction: committed when the block ends, undone when it raises."""
+        return self._write() if (tx := _joined()) is None else _part_of(tx)
+
+    @asynccontextmanager
+    async def as_one(self) -> AsyncGenerator[Tx]:
+        """One transaction of which all reads and writes are part that this task does in the block."""
+        async with self._write() as tx:
+            joined = _JOINED.set(tx)
+            try:
+                yield tx
+            finally:
+                tx.over = True
+                _JOINED.reset(joined)
+            if tx.spoiled:
+                raise RuntimeError("A part of the transaction failed, and the rest went on.")
+
+    @abstractmethod
+    def _read(self) -> AbstractAsyncContextManager[Tx]:
+        """`read`, outside any other transaction."""
+
+    @abstractmethod
+    def _write(self) -> AbstractAsyncContextManager[Tx]:
+        """`write`, outside any other transaction."""
 
     async def hear(self) -> None:
         """Listen to what other replicas change, until cancelled; nothing to do where there are none."""
@@ -87,6 +118,21 @@ def one_set(parameters: Any) -> Any:
     if parameters is None:
         return {}
     return parameters[0] if isinstance(parameters, list) and len(parameters) == 1 else parameters
+
+
+def _joined() -> Tx | None:
+    # A task that was begun in the block outlives it with the block's context.
+    tx = _JOINED.get()
+    return None if tx is None or tx.over else tx
+
+
+@asynccontextmanager
+async def _part_of(tx: Tx) -> AsyncGenerator[Tx]:
+    try:
+        yield tx
+    except BaseException:
+        tx.spoiled = True
+        raise
 
 
 def encode_json(value: Any) -> str:

@@ -12,7 +12,7 @@ from apphub.db.engine import Tx
 
 #: Numbers of the advisory locks, one for each thing that is counted (`migrate.LOCK` is another).
 ACTIVE_SERVERS = 4_817_220_932
-CONCURRENT_STARTS = 4_817_220_933
+ADMISSION = 4_817_220_933
 DECLARED = 4_817_220_934
 LAUNCH_RIGHTS = 4_817_220_935
 JOBS = 4_817_220_936

@@ -75,13 +75,13 @@ class PostgresDatabase(Database):
         self._name = secrets.token_hex(8)
 
     @asynccontextmanager
-    async def read(self) -> AsyncGenerator[Tx]:
+    async def _read(self) -> AsyncGenerator[Tx]:
         with _away():
             async with self._reads.connect() as connection:
                 yield _PostgresTx(connection)
 
     @asynccontextmanager
-    async def write(self) -> AsyncGenerator[Tx]:
+    async def _write(self) -> AsyncGenerator[Tx]:
         committing: list[str] = []
         try:
             with _away():

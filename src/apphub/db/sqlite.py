@@ -103,11 +103,11 @@ class SqliteDatabase(Database):
         self._batch: _Batch | None = None
         self._commits: set[asyncio.Task[None]] = set()
 
-    def read(self) -> AbstractAsyncContextManager[Tx]:
+    def _read(self) -> AbstractAsyncContextManager[Tx]:
         return self._reading
 
     @asynccontextmanager
-    async def write(self) -> AsyncGenerator[Tx]:
+    async def _write(self) -> AsyncGenerator[Tx]:
         tx, driver = _SqliteTx(self._writer, self._statements), self._driver
         async with self._lock:
             batch = self._join()

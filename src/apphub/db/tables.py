@@ -56,6 +56,7 @@ users = _table(
     sa.Column("info", Json),
     _source(),
     sa.Column("deleted", Moment),  # going: hidden at once, gone when its last server is
+    sa.Column("turn", sa.BigInteger, nullable=False, server_default="0"),  # of their latest start
     sa.UniqueConstraint("issuer", "subject"),
 )
 
@@ -64,6 +65,7 @@ groups = _table(
     sa.Column("name", sa.Text, nullable=False, unique=True),
     sa.Column("properties", Json, nullable=False),
     _source(),
+    sa.Column("turn", sa.BigInteger, nullable=False, server_default="0"),  # of its members' latest start
 )
 
 memberships = sa.Table(
@@ -157,6 +159,23 @@ launch_checks = _table(
     _of("profiles", "profile_id", nullable=True),
 )
 
+#: One row: whose turn it is among the starts that wait, that of users and that of groups. It only rises.
+line = sa.Table(
+    "line",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("turn", sa.BigInteger, nullable=False),
+    sa.Column("group_turn", sa.BigInteger, nullable=False),
+)
+
+#: How long the starts of a profile took lately, in seconds.
+start_times = sa.Table(
+    "start_times",
+    metadata,
+    sa.Column("profile_id", Id, sa.ForeignKey("profiles.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("seconds", sa.Float, nullable=False),
+)
+
 servers = _table(
     "servers",
     _of("users", "user_id"),
@@ -169,6 +188,12 @@ servers = _table(
     sa.Column("options", Json),  # as they were sent
     sa.Column("spec", Json),  # profile and options as resolved when it was asked for
     sa.Column("requested", Moment),
+    sa.Column("turn", sa.BigInteger, nullable=False, server_default="0"),  # its place in the line
+    sa.Column("group_turn", sa.BigInteger, nullable=False, server_default="0"),  # among those of one turn
+    sa.Column(
+        "cpu", sa.Integer, nullable=False, server_default="0"
+    ),  # thousandths of a processor, for limits
+    sa.Column("memory", sa.BigInteger, nullable=False, server_default="0"),  # bytes, for limits
     sa.Column("profile_id", Id, sa.ForeignKey("profiles.id", ondelete="SET NULL"), index=True),
     sa.Column("ends", Moment, index=True),  # stopped then, if its owner may still not start it
     sa.Column("removal", Moment, index=True),  # forgotten then, unless somebody takes that back
@@ -190,6 +215,30 @@ servers = _table(
     sa.UniqueConstraint("user_id", "name"),
     sa.UniqueConstraint("place", "port"),
     sa.Index("ix_servers_phase", "phase", "place"),
+)
+
+#: Asked for, and not let in. Literally as in the index, for a database takes an index on some rows only
+#: for what it can see to be about these; and nothing that could lead SQLite to another index, for it
+#: knows no better than that all servers at rest are few.
+WAITING = sa.and_(
+    sa.text("servers.wanted = 'running'"),
+    sa.text("servers.attempt > servers.phase_attempt"),
+    sa.text("coalesce(servers.place, '') = ''"),
+)
+_ASKED_FOR = sa.text("wanted = 'running' AND attempt > phase_attempt")
+_ONLY_HELD = sa.text("place IS NOT NULL")
+sa.Index(
+    "ix_servers_line",
+    *(servers.c[name] for name in ("turn", "group_turn", "requested", "id")),
+    sqlite_where=_ASKED_FOR,
+    postgresql_where=_ASKED_FOR,
+)
+#: Let in, and not stopped: what counts against limits.
+sa.Index(
+    "ix_servers_held",
+    *(servers.c[name] for name in ("user_id", "profile_id", "cpu", "memory")),
+    sqlite_where=_ONLY_HELD,
+    postgresql_where=_ONLY_HELD,
 )
 
 #: What happened on the way, for progress pages: kept for the last attempts of each server.
@@ -341,6 +390,17 @@ declarations = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("digest", sa.Text, nullable=False),
     sa.Column("at", Moment, nullable=False),
+)
+
+#: Requests with an `Idempotency-Key`, and how they were answered: written with what they did.
+idempotency = _table(
+    "idempotency",
+    sa.Column("digest", sa.Text, nullable=False, unique=True),  # of who asked, what, and the key
+    sa.Column("body", sa.Text, nullable=False),  # digest of what was sent
+    sa.Column("status", sa.Integer, nullable=False),
+    sa.Column("answer", sa.Text, nullable=False),
+    sa.Column("busy_until", Moment),  # the first request may still be under way until then
+    sa.Column("expires", Moment, nullable=False, index=True),
 )
 
 #: Failed sign-ins in the current window, by account and by address.

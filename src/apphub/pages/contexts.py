@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar, Protocol
 
+from apphub.admission import Spot
 from apphub.web.apidoc import Book
 
 
@@ -233,6 +234,8 @@ class SpawnPending:
     next: str = ""
     #: The page of the hub that led here; empty: home.
     back: str = ""
+    #: Where it stands, while it has to wait.
+    spot: Spot | None = None
     #: The last lines of its output.
     log: str = ""
     #: Why it failed; empty: it has not.

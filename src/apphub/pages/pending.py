@@ -100,6 +100,7 @@ async def pending_page(request: HubRequest, server: Server) -> SpawnPending:
         elapsed=clock.now() - (server.requested or clock.now()),
         next=asked(request),
         back=back_of(request),
+        spot=(await hub.admission.spots_of([server])).get(server.id),
         log=log,
         failed=say(tongue, failure(server.reason or "", log)) if server.failed else "",
         advice=advice(tongue, server.reason or "") if server.failed else "",

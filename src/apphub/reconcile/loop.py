@@ -15,14 +15,18 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from apphub.admission import Admission
+from apphub.admission import store as admission_store
+from apphub.admission.model import NeverFits
 from apphub.db import Database, DatabaseAway, Tx
 from apphub.db.changes import DUE, server_topic
-from apphub.db.lock import CONCURRENT_STARTS, take_turns
+from apphub.db.lock import ADMISSION, take_turns
 from apphub.errors import Unavailable
 from apphub.kit import clock, metrics
 from apphub.reconcile import store
 from apphub.reconcile.decide import Seen, Standing, Step, decide
 from apphub.reconcile.idle import stop_unused, unused_at
+from apphub.reconcile.ports import NoPortLeft
 from apphub.reconcile.steps import Steps
 from apphub.replicas import Replicas
 from apphub.runtimes.base import Life, Ref, Sight
@@ -47,10 +51,8 @@ FIRST_PROBE, LAST_PROBE = 0.01, 0.25
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How much at once, and how long."""
+    """How long."""
 
-    #: Starts under way at the same time in the whole hub; 0: no limit.
-    concurrent_starts: int
     start_timeout: timedelta
     poll: timedelta
 
@@ -58,11 +60,14 @@ class Pace:
 class Reconciler:
     """The loop of one hub."""
 
-    def __init__(self, db: Database, steps: Steps, pace: Pace, replicas: Replicas | None = None) -> None:
+    def __init__(
+        self, db: Database, steps: Steps, pace: Pace, admission: Admission, replicas: Replicas | None = None
+    ) -> None:
         self._db = db
         self._replicas = replicas or Replicas(db, steps.runtime.place)
         self._steps = steps
         self._pace = pace
+        self._admission = admission
         self._place = steps.runtime.place
         self._held: set[int] = set()
         self._ended: set[Ref] = set()
@@ -111,7 +116,7 @@ class Reconciler:
         """Lease what is due, and let in as many of those that wait as there is room for."""
         now = clock.now()
         async with self._db.read() as tx:
-            if not await self._due(tx, now) and not await self._waiting(tx, now):
+            if not await self._due(tx, now) and not await self._may_admit(tx, now):
                 return []
         async with self._db.write() as tx:
             ids = await self._due(tx, now)
@@ -124,24 +129,34 @@ class Reconciler:
     async def _due(self, tx: Tx, now: datetime) -> list[int]:
         return await store.list_due(tx, self._place, now, CLAIM)
 
-    async def _waiting(self, tx: Tx, now: datetime) -> list[int]:
-        room = CLAIM
-        if self._pace.concurrent_starts:
-            room = min(room, self._pace.concurrent_starts - await store.count_in_flight(tx))
-        return await store.list_waiting(tx, now, room) if room > 0 else []
+    async def _may_admit(self, tx: Tx, now: datetime) -> bool:
+        found = await self._admission.next(tx, now, 1)
+        return bool(found.let_in or found.never)
 
     async def _admit(self, tx: Tx, now: datetime, most: int) -> list[int]:
-        if self._pace.concurrent_starts:
-            await take_turns(tx, CONCURRENT_STARTS)
-        waiting = (await self._waiting(tx, now))[:most]
-        if not waiting:
+        """Let in whom there is room for: counted and taken by one replica at a time, so never too much."""
+        if most <= 0 or not await admission_store.anybody_waits(tx):
             return []
-        used = await store.list_used_ports(tx, self._place)
-        for server_id in waiting:
-            address = await self._steps.ports.choose(tx, self._place, beside=used)
-            used.add(address.port)
-            await store.admit(tx, server_id, place=self._place, address=address, now=now)
-        return waiting
+        await take_turns(tx, ADMISSION)
+        found = await self._admission.next(tx, now, most)
+        for server_id, shortage in found.never.items():
+            if await store.turn_away(tx, server_id, str(NeverFits(shortage))):
+                log.info("server.never_fits", server=server_id, why=str(shortage))
+                tx.changed(server_topic(server_id))
+        let_in = []
+        used = await store.list_used_ports(tx, self._place) if found.let_in else set()
+        for server_id in found.let_in:
+            try:
+                address = await self._steps.ports.choose(tx, self._place, beside=used)
+            except NoPortLeft as error:
+                log.warning("reconcile.no_port", why=str(error))
+                break
+            if await store.admit(tx, server_id, place=self._place, address=address, now=now):
+                used.add(address.port)
+                let_in.append(server_id)
+        if let_in:
+            await admission_store.note_turns(tx, let_in)
+        return let_in
 
     async def _take(self, server_id: int, lease: str) -> None:
         """One server, until it rests or is no longer ours. A fault of ours never ends the loop."""

@@ -18,6 +18,7 @@ import structlog
 from apphub.access import store as access_store
 from apphub.access.model import NewToken
 from apphub.access.roles import BUILT_IN
+from apphub.admission import Admission
 from apphub.db import Database
 from apphub.db.changes import DUE, RIGHTS, routes_topic, server_topic
 from apphub.kit import clock, metrics
@@ -57,6 +58,7 @@ class Steps:
     keys: Keys
     around: Surroundings
     stop_grace: timedelta
+    admission: Admission
 
     async def observe(self, server: Server) -> Sight:
         """What the driver sees of the server's current object."""
@@ -125,7 +127,13 @@ class Steps:
 
     async def ready(self, server: Server, lease: str) -> bool:
         """Record that it answers; its route is published next."""
-        done = await self._record(server, lease, rerouted=True, phase=Phase.READY, last_activity=clock.now())
+        now = clock.now()
+        async with self.db.write() as tx:
+            done = await store.update_leased(tx, server.id, lease, phase=Phase.READY, last_activity=now)
+            if done and server.plan is not None and server.plan.profile_id and server.admitted is not None:
+                seconds = (now - server.admitted).total_seconds()
+                await self.admission.started(tx, server.plan.profile_id, seconds)
+            tx.changed(server_topic(server.id), routes_topic(server.key.user))
         if done:
             _told_start(server, "success")
         return done

@@ -21,24 +21,6 @@ from apphub.servers.store import SERVER, server_of
 
 c = t.servers.c
 
-#: Asked for and not begun, nor yet let in.
-_WAITING = sa.and_(
-    c.wanted == Wanted.RUNNING,
-    c.attempt > c.phase_attempt,
-    c.phase.in_((Phase.STOPPED, Phase.FAILED)),
-    sa.or_(c.admitted.is_(None), c.admitted < c.requested),
-)
-#: Let in, and not up yet.
-_IN_FLIGHT = sa.or_(
-    c.phase == Phase.STARTING,
-    sa.and_(
-        c.wanted == Wanted.RUNNING,
-        c.attempt > c.phase_attempt,
-        c.admitted >= c.requested,
-        c.phase.in_((Phase.STOPPED, Phase.FAILED)),
-    ),
-)
-
 
 def _free(now: datetime) -> sa.ColumnElement[bool]:
     return sa.or_(c.lease_until.is_(None), c.lease_until < now)
@@ -48,7 +30,7 @@ async def list_due(tx: Tx, place: str, now: datetime, limit: int) -> list[int]:
     """Servers to look at that need no admission, longest due first; those of other places are not ours."""
     statement = (
         sa.select(c.id)
-        .where(c.due <= now, _free(now), ~_WAITING, sa.or_(c.place == place, c.place.is_(None)))
+        .where(c.due <= now, _free(now), sa.not_(t.WAITING), sa.or_(c.place == place, c.place.is_(None)))
         .order_by(c.due)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -56,28 +38,11 @@ async def list_due(tx: Tx, place: str, now: datetime, limit: int) -> list[int]:
     return list((await tx.execute(statement)).scalars())
 
 
-async def list_waiting(tx: Tx, now: datetime, limit: int) -> list[int]:
-    """Servers that wait to be let in, first come first."""
-    statement = (
-        sa.select(c.id)
-        .where(c.due <= now, _free(now), _WAITING)
-        .order_by(c.requested, c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    return list((await tx.execute(statement)).scalars())
-
-
-async def count_in_flight(tx: Tx) -> int:
-    """How many starts are under way in the whole hub."""
-    return int((await tx.execute(sa.select(sa.func.count()).where(_IN_FLIGHT))).scalar_one())
-
-
 async def find_next_due(tx: Tx, place: str) -> datetime | None:
     """When the next server of this place is due, or its lease lapses."""
     moment = sa.case((c.lease_until > c.due, c.lease_until), else_=c.due)
     statement = sa.select(sa.func.min(moment)).where(
-        c.due.is_not(None), ~_WAITING, sa.or_(c.place == place, c.place.is_(None))
+        c.due.is_not(None), sa.not_(t.WAITING), sa.or_(c.place == place, c.place.is_(None))
     )
     return (await tx.execute(statement)).scalar()
 
@@ -93,13 +58,33 @@ async def lease(tx: Tx, ids: Collection[int], token: str, until: datetime) -> No
     await tx.execute(sa.update(t.servers).where(c.id.in_(ids)).values(lease=token, lease_until=until))
 
 
-async def admit(tx: Tx, server_id: int, *, place: str, address: Address, now: datetime) -> None:
-    """Let a server in: its start begins now, here."""
-    await tx.execute(
-        sa.update(t.servers)
-        .where(c.id == server_id)
-        .values(admitted=now, place=place, ip=address.ip, port=address.port, reason=None)
+_ADMIT = (
+    sa.update(t.servers)
+    .where(c.id == sa.bindparam("server"), t.WAITING)
+    .values(
+        admitted=sa.bindparam("now"),
+        place=sa.bindparam("at"),
+        ip=sa.bindparam("address"),
+        port=sa.bindparam("number"),
+        reason=None,
     )
+)
+
+
+async def admit(tx: Tx, server_id: int, *, place: str, address: Address, now: datetime) -> bool:
+    """Let a server in: its start begins now, here. False when it waits no longer."""
+    values = {"server": server_id, "now": now, "at": place, "address": address.ip, "number": address.port}
+    return (await tx.execute(_ADMIT, values)).rowcount > 0
+
+
+async def turn_away(tx: Tx, server_id: int, reason: str) -> bool:
+    """End a start that can never be let in; False when it waits no longer."""
+    statement = (
+        sa.update(t.servers)
+        .where(c.id == server_id, t.WAITING)
+        .values(phase=Phase.FAILED, phase_attempt=c.attempt, reason=reason, due=None)
+    )
+    return (await tx.execute(statement)).rowcount > 0
 
 
 async def list_servers(tx: Tx, ids: Collection[int]) -> list[Server]:

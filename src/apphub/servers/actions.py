@@ -13,6 +13,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from apphub.access.actor import Actor
+from apphub.admission import Admission
+from apphub.admission import store as admission_store
+from apphub.admission.actions import asks
+from apphub.admission.model import NeverFits
 from apphub.audit import By, insert_entry
 from apphub.db import Database, Tx
 from apphub.db.changes import DUE, RIGHTS, server_topic
@@ -59,6 +63,7 @@ class Servers:
     people: People
     profiles: Profiles
     limits: Limits
+    admission: Admission
     #: Whether apps may have hosts of their own.
     app_hosts: bool = False
 
@@ -83,7 +88,8 @@ class Servers:
         The gate of profiles is here: the options choose the profile, and the groups that the
         server's owner is in *now* decide. Without options those of the last start count, and
         else the default profile. A server that is starting already is left as it is.
-        Raises `AlreadyRunning`, `HubFull` and what the catalogue raises.
+        What there is no room for waits. Raises `AlreadyRunning`, `HubFull`, `NeverFits` and what the
+        catalogue raises.
         """
         try:
             return await self._start(by, key, ask)
@@ -115,6 +121,7 @@ class Servers:
             sent = ask.options if ask.options is not None else (server.options if server else None)
             choice = (await self.profiles.current(tx)).choose(sent or {}, person)
             check_runtime(choice, key)
+            await self.admission.check(tx, person, choice.offer)
             if not runs:
                 await self._room(tx)
             if server is None:
@@ -127,9 +134,14 @@ class Servers:
             offer = choice.offer
             plan = Plan.of(choice.profile, choice.options, offer.id, offer.version, app_hosts=self.app_hosts)
             attempt = await store.request_start(
-                tx, server_id, plan=plan, options=None if sent is None else dict(sent), now=now
+                tx,
+                server_id,
+                plan=plan,
+                options=None if sent is None else dict(sent),
+                turn=await admission_store.take_turn(tx, person.id, now),
+                takes=asks(choice.profile),
+                now=now,
             )
-            await store.update_user_activity(tx, person.id, now)
             await store.delete_old_events(tx, server_id, attempt - 4)
             await store.insert_event(tx, server_id, attempt, progress=0, message="Server requested", now=now)
             await insert_entry(
@@ -140,8 +152,10 @@ class Servers:
         assert started is not None
         return started
 
-    async def would_start(self, key: ServerKey, slug: str, options: Mapping[str, Any]) -> list[Refusal]:
-        """What stands in the way of starting this profile now, without starting it: a dry run.
+    async def would_start(
+        self, key: ServerKey, slug: str, options: Mapping[str, Any]
+    ) -> tuple[list[Refusal], str | None]:
+        """What stands in the way of starting this profile now, and what it would wait for: a dry run.
 
         Raises `NoSuchUser` and `NoSuchProfile`.
         """
@@ -152,8 +166,14 @@ class Servers:
             if offer is None:
                 raise NoSuchProfile(f"There is no profile {shown(slug)}.")
             server = await store.find_server(tx, key)
-            room = Room(await store.count_active(tx), await store.count_named(tx, person.id))
-        return list(refusals(catalogue, offer, options, person, server, key, room, self.limits))
+            room = Room(await admission_store.count_active(tx), await store.count_named(tx, person.id))
+            found = list(refusals(catalogue, offer, options, person, server, key, room, self.limits))
+            try:
+                await self.admission.check(tx, person, offer)
+            except NeverFits as error:
+                found.append(Refusal("limits", error.message, error.advice))
+            waits = None if found else await self.admission.would_wait(tx, person, offer)
+        return found, waits
 
     async def stop(self, by: By, key: ServerKey, *, remove: bool = False) -> Server | None:
         """Ask for a server to stop, and with `remove` to be forgotten; None when there is nothing left to do."""
@@ -355,7 +375,7 @@ class Servers:
         if not self.limits.active_servers:
             return
         await take_turns(tx, ACTIVE_SERVERS)
-        check_room(await store.count_active(tx), self.limits)
+        check_room(await admission_store.count_active(tx), self.limits)
 
 
 def _gone(server: Server | None) -> bool:

@@ -17,7 +17,7 @@ from apphub.servers.model import AlreadyRunning, HubFull, Server, ServerKey, Too
 from apphub.servers.setup import setup_of
 from apphub.settings import Limits
 
-Rule = Literal["binding", "options", "runtime", "server", "servers", "hub"]
+Rule = Literal["binding", "options", "runtime", "server", "servers", "hub", "limits"]
 
 
 class CannotRun(Invalid):

@@ -200,6 +200,11 @@ class Server:
         return None
 
     @property
+    def waits(self) -> bool:
+        """Whether it was asked for and is not let in yet."""
+        return self.asked_again and self.place is None
+
+    @property
     def active(self) -> bool:
         """Whether it runs or is on the way up or down."""
         return self.ready or self.pending is not None

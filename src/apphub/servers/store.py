@@ -59,6 +59,14 @@ _WANT = (
     .where(c.id == sa.bindparam("server"))
     .values(wanted=sa.bindparam("want"), due=sa.bindparam("now"))
 )
+_others = t.servers.alias()
+#: Who has servers waits that many turns longer for one more.
+_HELD_BY_OWNER = (
+    sa.select(sa.func.count())
+    .where(_others.c.user_id == c.user_id, _others.c.place.is_not(None))
+    .correlate(t.servers)
+    .scalar_subquery()
+)
 _START = (
     sa.update(t.servers)
     .where(c.id == sa.bindparam("server"))
@@ -73,6 +81,10 @@ _START = (
         requested=sa.bindparam("now"),
         last_activity=sa.bindparam("now"),
         due=sa.bindparam("now"),
+        turn=sa.bindparam("of") + _HELD_BY_OWNER,
+        group_turn=sa.bindparam("of_group"),
+        cpu=sa.bindparam("cpus"),
+        memory=sa.bindparam("bytes"),
     )
     .returning(c.attempt)
 )
@@ -165,18 +177,6 @@ async def count_named(tx: Tx, user_id: int) -> int:
     return int((await tx.execute(_COUNT_NAMED, {"user": user_id})).scalar_one())
 
 
-async def count_active(tx: Tx) -> int:
-    """How many servers are wanted or live in the whole hub."""
-    statement = sa.select(sa.func.count()).where(
-        sa.or_(
-            c.phase.in_(LIVE),
-            c.place.is_not(None),
-            sa.and_(c.wanted == Wanted.RUNNING, c.attempt > c.phase_attempt),
-        )
-    )
-    return int((await tx.execute(statement)).scalar_one())
-
-
 async def insert_server(
     tx: Tx,
     user_id: int,
@@ -224,10 +224,13 @@ async def request_start(
     *,
     plan: Plan,
     options: dict[str, Any] | None,
+    turn: tuple[int, int],
+    takes: tuple[int, int],
     now: datetime,
 ) -> int:
-    """Ask for the next attempt; its number."""
+    """Ask for the next attempt; its number. `takes` are the thousandths of a processor and bytes it counts for."""
     values = {"server": server_id, "plan": msgspec.to_builtins(plan), "sent": options, "now": now}
+    values |= {"of": turn[0], "of_group": turn[1], "cpus": takes[0], "bytes": takes[1]}
     values["profile"] = plan.profile_id or None
     return int((await tx.execute(_START, values)).scalar_one())
 

@@ -22,6 +22,7 @@ from apphub.settings.model import (
 )
 from apphub.settings.outside import require_usable, warnings
 from apphub.settings.problems import Problem, SettingsError
+from apphub.settings.quota import Quota
 from apphub.settings.reference_page import reference
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Problem",
     "Processes",
     "Profile",
+    "Quota",
     "Role",
     "Service",
     "Settings",

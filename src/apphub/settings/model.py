@@ -21,6 +21,7 @@ from apphub.settings.look import Look
 from apphub.settings.policy import GroupLoss
 from apphub.settings.profile import SAMPLE, Option, Profile
 from apphub.settings.programs import Programs
+from apphub.settings.quota import Quota
 from apphub.settings.references import dangling
 from apphub.settings.values import (
     Bind,
@@ -186,14 +187,24 @@ class Group(Section):
 
     members: tuple[UserName, ...] = Field(default=(), description="People who are always in it.")
     properties: Properties = Field(default_factory=dict, description="Anything; shown by the API.")
+    limits: Quota = Field(
+        default=Quota(), description="What the servers of its members may take together; more waits."
+    )
 
 
-class Limits(Section):
+class Limits(Quota):
     """How much at once. 0 means no limit."""
 
     named_servers_per_user: int = Field(default=10, ge=0, description="Servers with a name, of one user.")
-    concurrent_starts: int = Field(default=100, ge=0, description="Servers starting at the same time.")
-    active_servers: int = Field(default=0, ge=0, description="Servers wanted or running, in the whole hub.")
+    concurrent_starts: int = Field(
+        default=100, ge=0, description="Servers starting at the same time; more wait."
+    )
+    active_servers: int = Field(
+        default=0,
+        ge=0,
+        description="Servers wanted, waiting or running, in the whole hub; more are refused (429).",
+    )
+    user: Quota = Field(default=Quota(), description="What the servers of each user may take; more waits.")
 
 
 class Timeouts(Section):

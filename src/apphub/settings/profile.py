@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from apphub.settings.container import Container
 from apphub.settings.placeholders import unknown_placeholders
 from apphub.settings.policy import GroupLoss
+from apphub.settings.quota import Quota
 from apphub.settings.values import Duration, FilePath, Place, Section, Size, Slug, VariableName, Word
 
 _OPTION = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -191,6 +192,9 @@ class Profile(Section):
     memory_guarantee: Size | None = Field(default=None, description="Memory kept for it.")
     cpu_limit: float | None = Field(default=None, gt=0, description="Most processors it may use, e.g. 0.5.")
     cpu_guarantee: float | None = Field(default=None, gt=0, description="Processors kept for it.")
+    limits: Quota = Field(
+        default=Quota(), description="What all its servers may take together; a start beyond that waits."
+    )
     start_timeout: Duration | None = Field(
         default=None, description="Longest start; default: `timeouts.start`."
     )

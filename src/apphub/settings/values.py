@@ -138,7 +138,8 @@ def _not_negative(value: timedelta) -> timedelta:
     return value
 
 
-def _size(value: Any) -> Any:
+def parse_size(value: Any) -> Any:
+    """A number of bytes, or text such as 512M or 2G; raises `ValueError` in words."""
     if isinstance(value, str) and (match := _SIZE.fullmatch(value.strip())):
         size = float(match[1]) * _SIZES[match[2].lower()]
         return int(min(size, 2.0**64))
@@ -210,7 +211,7 @@ Duration = Annotated[
 ]
 Size = Annotated[
     int,
-    BeforeValidator(_size, json_schema_input_type=str | int),
+    BeforeValidator(parse_size, json_schema_input_type=str | int),
     Field(gt=0, lt=2**63),
     Word("size"),
 ]

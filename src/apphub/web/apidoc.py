@@ -39,6 +39,7 @@ class Operation:
     #: What of the caller is asked for.
     needs: str
     query: tuple[Field, ...] = ()
+    headers: tuple[Field, ...] = ()
     body: str = ""
     answers: tuple[Answer, ...] = ()
 
@@ -119,16 +120,21 @@ def _operation(method: str, path: str, told: Mapping[str, Any]) -> Operation:
         path=path,
         about=told["summary"],
         needs=_needs(told),
-        query=tuple(
-            Field(one["name"], words(one["schema"]), one["description"])
-            for one in told.get("parameters", ())
-            if one["in"] == "query"
-        ),
+        query=_parameters(told, "query"),
+        headers=_parameters(told, "header"),
         body=_content(told.get("requestBody", {})),
         answers=tuple(
             Answer(int(status), answer["description"], _content(answer))
             for status, answer in told["responses"].items()
         ),
+    )
+
+
+def _parameters(told: Mapping[str, Any], where: str) -> tuple[Field, ...]:
+    return tuple(
+        Field(one["name"], words(one["schema"]), one["description"])
+        for one in told.get("parameters", ())
+        if one["in"] == where
     )
 
 

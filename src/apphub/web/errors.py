@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+from litestar import Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 
 from apphub.errors import (
@@ -16,8 +17,10 @@ from apphub.errors import (
     Unauthenticated,
     Unavailable,
 )
+from apphub.idempotency.model import OtherRequest
 from apphub.people.model import Declared
 from apphub.services.actions import NotModifiable
+from apphub.web.json import answer
 
 STATUSES: tuple[tuple[type[HubError], int], ...] = (
     (Invalid, 400),
@@ -27,6 +30,7 @@ STATUSES: tuple[tuple[type[HubError], int], ...] = (
     (NotModifiable, 405),
     (Declared, 409),
     (Conflict, 409),
+    (OtherRequest, 422),
     (LimitReached, 429),
     (Unavailable, 503),
 )
@@ -57,6 +61,12 @@ def message_of(error: Exception) -> str:
         return "This address does not take requests of this method."
     status = status_of(error)
     return HTTPStatus(status).phrase if status in set(HTTPStatus) else "Error"
+
+
+def problem(error: Exception) -> Response[bytes]:
+    """The error, as programs are told it."""
+    status = status_of(error)
+    return answer({"status": status, "message": message_of(error)}, status)
 
 
 def headers_of(error: Exception) -> dict[str, str]:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from litestar.response import Stream
 
+from apphub.admission import Spot
 from apphub.db.changes import server_topic
 from apphub.hub import Hub
 from apphub.runtimes.base import Ref
@@ -67,10 +68,17 @@ def failed_event(server: Server) -> dict[str, Any]:
     return {"progress": 100, "failed": True, "message": server.reason or "The server was stopped."}
 
 
+def waiting_event(spot: Spot) -> dict[str, Any]:
+    """Where a start stands that has to wait; told again whenever that changes."""
+    queue = {"position": spot.position, "estimate": spot.estimate, "waits_for": spot.waits_for}
+    return {"progress": 0, "message": spot.words, "queue": queue}
+
+
 async def _tell(
     hub: Hub, server: Server, detail: bool, goal: str | None, say: Callable[[str], str]
 ) -> AsyncGenerator[bytes]:
     last, output = 0, ""
+    spot: Spot | None = None
     clock = asyncio.get_running_loop().time
     spoken = clock()
     with hub.db.changes.listen(server_topic(server.id)) as news:
@@ -81,6 +89,9 @@ async def _tell(
                 yield _frame(_said(failed_event(server), say))
                 return
             frames, last = await _new_events(hub, current, last, say)
+            if (stands := await _spot(hub, current)) is not None and stands != spot:
+                frames.append(_frame(waiting_event(stands)))
+            spot = stands
             if detail and (tail := await _output(hub, current)) != output:
                 output = tail
                 frames.append(_frame({"log": output}))
@@ -102,6 +113,10 @@ async def _tell(
 
 def _said(event: dict[str, Any], say: Callable[[str], str]) -> dict[str, Any]:
     return {**event, "message": say(event["message"])}
+
+
+async def _spot(hub: Hub, server: Server) -> Spot | None:
+    return (await hub.admission.spots_of([server])).get(server.id)
 
 
 async def _new_events(

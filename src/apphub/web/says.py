@@ -42,6 +42,8 @@ class Says:
     media: str = JSON
     query: Sequence[Query] = ()
     refuses: Sequence[int] = ()
+    #: Whether it takes an `Idempotency-Key`.
+    keyed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +64,10 @@ def says(
     media: str = JSON,
     query: Sequence[Query] = (),
     refuses: Sequence[int] = (),
+    keyed: bool = False,
 ) -> _Opt:
     """For `opt` of a route."""
-    return {"says": Says(answers, takes, media, query, refuses)}
+    return {"says": Says(answers, takes, media, query, refuses, keyed)}
 
 
 def said(handler: BaseRouteHandler) -> Says | None:

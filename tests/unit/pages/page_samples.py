@@ -8,6 +8,7 @@ from typing import Any
 
 from admin_samples import ADMIN_PAGES
 
+from apphub.admission import Spot
 from apphub.pages import contexts as c
 from apphub.pages import details as d
 from apphub.web.apidoc import Answer, Book, Field, Operation, Section, Shape
@@ -99,6 +100,8 @@ PAGES: tuple[c.Page, ...] = (
         back="/hub/admin",
         log="line",
     ),
+    c.SpawnPending(user="ada", events="/hub/e", spot=Spot(3, 20, "its turn")),
+    c.SpawnPending(user="ada", events="/hub/e", spot=Spot(1, None, "memory: group <b> uses 3 of 4 GB")),
     c.SpawnPending(
         user="ada",
         events="/hub/e",

@@ -94,7 +94,7 @@ class Validate(TypedDict, total=False):
 class RefusalModel(TypedDict):
     """A rule that is in the way, and what would help."""
 
-    rule: Literal["binding", "options", "runtime", "server", "servers", "hub"]
+    rule: Literal["binding", "options", "runtime", "server", "servers", "hub", "limits"]
     message: str
     advice: str | None
 
@@ -104,6 +104,7 @@ class Verdict(TypedDict):
 
     ok: bool
     problems: list[RefusalModel]
+    waits: Annotated[str | None, Meta(description="What it would have to wait for; null: nothing.")]
     notes: Annotated[list[str], Meta(description="What the hub's runtime does not give it.")]
 
 

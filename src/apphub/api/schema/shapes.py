@@ -51,6 +51,16 @@ class ServerState(TypedDict, total=False):
     reason: str | None
 
 
+class QueueModel(TypedDict):
+    """Where a start stands that has to wait: its place in the line, from 1; about how many seconds until it
+    is ready, null when nobody knows; and what it waits for.
+    """
+
+    position: int
+    estimate: int | None
+    waits_for: str
+
+
 class ServerModel(TypedDict):
     """A server. `pending` is what it is on the way to."""
 
@@ -67,6 +77,8 @@ class ServerModel(TypedDict):
     progress_url: str
     full_url: str | None
     full_progress_url: str | None
+    #: Of a start that has to wait.
+    queue: NotRequired[QueueModel]
     state: NotRequired[ServerState]
     #: With `?own_keys=1`: why it does not run, and what it was last started with.
     reason: NotRequired[str | None]
@@ -264,6 +276,8 @@ class Step(TypedDict):
 
     progress: int
     message: str
+    #: While it has to wait; told again when its place changes.
+    queue: NotRequired[QueueModel]
 
 
 class Ready(Step):

@@ -1,4 +1,4 @@
-// Follows a start by server-sent events: {progress, message, ready?, failed?, url?, log?}.
+// Follows a start by server-sent events: {progress, message, queue?, ready?, failed?, url?, log?}.
 // The stream tells the story from its beginning each time it is opened, so a reload or a new
 // connection loses nothing; what is shown already is not shown twice.
 "use strict";
@@ -43,6 +43,17 @@
     log.append(line);
   }
 
+  // Where it stands in the line, in one place; null once it has been let in.
+  function stand(queue) {
+    byId("queue").hidden = !queue;
+    if (!queue) return;
+    const words = queue.estimate === null ? text.place : text.placeAbout;
+    byId("place").textContent = words
+      .replace("{position}", queue.position)
+      .replace("{estimate}", queue.estimate);
+    byId("waits-for").textContent = queue.waits_for;
+  }
+
   function output(lines) {
     const atEnd = tail.scrollHeight - tail.scrollTop - tail.clientHeight < 8;
     tail.textContent = lines;
@@ -74,7 +85,7 @@
   function fail(reason) {
     finish();
     byId("title").textContent = text.failed;
-    for (const id of ["running", "clock", "aside"]) byId(id).hidden = true;
+    for (const id of ["running", "clock", "aside", "queue"]) byId(id).hidden = true;
     byId("reason").textContent = failure(reason || text.failed);
     byId("failed").hidden = false;
     byId("again").hidden = false;
@@ -103,6 +114,8 @@
     }
     if (event.log) output(event.log);
     if (event.failed) return fail(event.message);
+    if (event.queue) return stand(event.queue);
+    if (event.progress > 0) stand(null);
     advance(event.progress);
     say(event.message);
     if (event.ready) {

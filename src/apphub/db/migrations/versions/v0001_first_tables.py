@@ -41,6 +41,7 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("properties", Json, nullable=False),
         sa.Column("source", sa.Text(), server_default="api", nullable=False),
+        sa.Column("turn", sa.BigInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_groups")),
         sa.UniqueConstraint("name", name=op.f("uq_groups_name")),
         sqlite_autoincrement=True,
@@ -112,6 +113,7 @@ def upgrade() -> None:
         sa.Column("info", Json, nullable=True),
         sa.Column("source", sa.Text(), server_default="api", nullable=False),
         sa.Column("deleted", Moment(), nullable=True),
+        sa.Column("turn", sa.BigInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
         sa.UniqueConstraint("issuer", "subject", name=op.f("uq_users_issuer_subject")),
         sa.UniqueConstraint("name", name=op.f("uq_users_name")),
@@ -241,6 +243,10 @@ def upgrade() -> None:
         sa.Column("options", Json, nullable=True),
         sa.Column("spec", Json, nullable=True),
         sa.Column("requested", Moment(), nullable=True),
+        sa.Column("turn", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("group_turn", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("cpu", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("memory", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("profile_id", Id, nullable=True),
         sa.Column("ends", Moment(), nullable=True),
         sa.Column("removal", Moment(), nullable=True),
@@ -274,7 +280,53 @@ def upgrade() -> None:
         batch_op.create_index("ix_servers_phase", ["phase", "place"], unique=False)
         batch_op.create_index(batch_op.f("ix_servers_profile_id"), ["profile_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_servers_user_id"), ["user_id"], unique=False)
+        batch_op.create_index(
+            "ix_servers_line",
+            ["turn", "group_turn", "requested", "id"],
+            unique=False,
+            sqlite_where=sa.text("wanted = 'running' AND attempt > phase_attempt"),
+            postgresql_where=sa.text("wanted = 'running' AND attempt > phase_attempt"),
+        )
+        batch_op.create_index(
+            "ix_servers_held",
+            ["user_id", "profile_id", "cpu", "memory"],
+            unique=False,
+            sqlite_where=sa.text("place IS NOT NULL"),
+            postgresql_where=sa.text("place IS NOT NULL"),
+        )
 
+    op.create_table(
+        "idempotency",
+        sa.Column("id", Id, autoincrement=True, nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.Column("busy_until", Moment(), nullable=True),
+        sa.Column("expires", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_idempotency")),
+        sa.UniqueConstraint("digest", name=op.f("uq_idempotency_digest")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("idempotency", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_idempotency_expires"), ["expires"], unique=False)
+
+    op.create_table(
+        "line",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("turn", sa.BigInteger(), nullable=False),
+        sa.Column("group_turn", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_line")),
+    )
+    op.create_table(
+        "start_times",
+        sa.Column("profile_id", Id, nullable=False),
+        sa.Column("seconds", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["profile_id"], ["profiles.id"], name=op.f("fk_start_times_profile_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("profile_id", name=op.f("pk_start_times")),
+    )
     op.create_table(
         "sessions",
         sa.Column("id", Id, autoincrement=True, nullable=False),
