@@ -147,7 +147,7 @@ async def check(request: HubRequest) -> Response[bytes]:
         return answer({"problems": [_problem(tongue, "server_name", error.message, error.advice)]})
     try:
         options = form.options(profile, tongue) if profile is not None else {}
-        found = await request.hub.servers.would_start(key, slug, options)
+        found, _ = await request.hub.servers.would_start(key, slug, options)
     except Invalid as error:
         return answer({"problems": [_problem(tongue, "", error.message, error.advice)]})
     problems = [
