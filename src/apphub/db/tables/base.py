@@ -1,0 +1,34 @@
+"""What all tables are made with."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from apphub.db.types import Id
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def table(name: str, *columns: sa.schema.SchemaItem) -> sa.Table:
+    """A table with a key that never comes back."""
+    key = sa.Column("id", Id, primary_key=True, autoincrement=True)
+    return sa.Table(name, metadata, key, *columns, sqlite_autoincrement=True)
+
+
+def of(target: str, name: str, *, nullable: bool = False) -> sa.Column[int]:
+    """A column that names a row of another table, with which its own row goes."""
+    return sa.Column(
+        name, Id, sa.ForeignKey(f"{target}.id", ondelete="CASCADE"), nullable=nullable, index=True
+    )
+
+
+def source() -> sa.Column[str]:
+    """Who declared the row: `settings` for the file, `api` for everybody else."""
+    return sa.Column("source", sa.Text, nullable=False, server_default="api")
