@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from apphub.access import store
+from apphub.access import sessions, store
 from apphub.access.actor import Actor
 from apphub.access.grants import Grants
 from apphub.access.model import (
@@ -159,7 +159,7 @@ class Access:
         now = clock.now()
         secret, public_id = secrets.new_token(), secrets.new_token()[:32]
         async with self._db.write() as tx:
-            session_id = await store.insert_session(
+            session_id = await sessions.insert_session(
                 tx,
                 digest=secrets.digest(secret),
                 public_id=public_id,
@@ -177,12 +177,12 @@ class Access:
     async def sessions_of(self, name: str) -> list[SignedIn]:
         """Where a person is signed in, the newest first."""
         async with self._db.read() as tx:
-            return await store.list_sessions_of(tx, name, clock.now())
+            return await sessions.list_sessions_of(tx, name, clock.now())
 
     async def end_session(self, by: By, session_id: int) -> None:
         """Sign out: the session and every app token that it granted end."""
         async with self._db.write() as tx:
-            await store.delete_session(tx, session_id)
+            await sessions.delete_session(tx, session_id)
             await insert_entry(tx, by, "session.end", by.actor)
             tx.changed(RIGHTS)
 

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from apphub.access.grants import Grants
-from apphub.access.model import NewToken, NoSuchRole, Owner, SignedIn, Token
+from apphub.access.model import NewToken, NoSuchRole, Owner, Token
 from apphub.db import Tx
 from apphub.db import tables as t
 from apphub.db.types import as_json, from_micros, json_row, json_rows, to_micros
@@ -233,52 +233,6 @@ async def find_session(
     statement = _USER_BY_SESSION if digest is not None else _USER_BY_PUBLIC_SESSION
     row = (await tx.execute(statement, {"key": digest if digest is not None else public_id})).first()
     return None if row is None else (row[0], row[1], row[2], row[3], _user_owner(row[4:]))
-
-
-async def list_sessions_of(tx: Tx, name: str, now: datetime) -> list[SignedIn]:
-    """The live sign-ins of a person, the newest first."""
-    statement = (
-        sa.select(s.id, s.public_id, s.created, s.expires, s.agent, s.address)
-        .join(t.users, t.users.c.id == s.user_id)
-        .where(t.users.c.name == name, s.expires > now)
-        .order_by(s.id.desc())
-        .limit(200)
-    )
-    return [SignedIn(*row) for row in await tx.execute(statement)]
-
-
-async def insert_session(
-    tx: Tx,
-    *,
-    digest: str,
-    public_id: str,
-    user_id: int,
-    now: datetime,
-    expires: datetime,
-    agent: str = "",
-    address: str = "",
-) -> int:
-    """Note a sign-in; its id."""
-    statement = sa.insert(t.sessions).values(
-        digest=digest,
-        public_id=public_id,
-        user_id=user_id,
-        created=now,
-        expires=expires,
-        agent=agent,
-        address=address,
-    )
-    return int((await tx.execute(statement.returning(s.id))).scalar_one())
-
-
-async def delete_session(tx: Tx, session_id: int) -> None:
-    """End a sign-in; the tokens that it granted to apps go with it."""
-    await tx.execute(sa.delete(t.sessions).where(s.id == session_id))
-
-
-async def delete_sessions_of(tx: Tx, user_id: int) -> None:
-    """End all sign-ins of a person."""
-    await tx.execute(sa.delete(t.sessions).where(s.user_id == user_id))
 
 
 async def delete_expired(tx: Tx, now: datetime) -> None:

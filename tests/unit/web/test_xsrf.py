@@ -39,6 +39,9 @@ def test_each_value_is_made_anew() -> None:
         ("é.é",) * 2,
         ("x" * 10_000,) * 2,
     ],
+    ids=str.split(
+        "nothing no-cookie nothing-given given-empty two another's foreign early tossed dot x y long"
+    ),
 )
 def test_what_is_absent_forged_or_another_sign_ins_is_refused(cookie: str | None, given: str | None) -> None:
     with pytest.raises(Forged):
