@@ -32,12 +32,12 @@ dev: $(VENV)/.installed-dev ## Make the environment: what working on the hub tak
 test: dev ## Run all tests that this machine can run
 	$(bin)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-check: dev ## Check style, types, layers and the unit tests: under a minute
+check: dev ## Check style, types, layers and the unit tests: a minute or two
 	$(bin)/ruff format --check
 	$(bin)/ruff check
 	$(bin)/mypy
 	$(bin)/lint-imports
-	$(bin)/pytest -q tests/unit $(wildcard tests/law) $(ARGS)
+	$(bin)/pytest -q -n $(JOBS) tests/unit $(wildcard tests/law) $(ARGS)
 
 fmt: dev ## Format, and mend what can be mended without asking
 	$(bin)/ruff check --fix-only --quiet

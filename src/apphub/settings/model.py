@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from apphub.kit.addresses import Address
 from apphub.kit.apphosts import AppHosts
 from apphub.settings import app_hosts
+from apphub.settings.login import Login, PasswordLogin, SharedPasswordLogin
 from apphub.settings.look import Look
 from apphub.settings.policy import GroupLoss
 from apphub.settings.profile import SAMPLE, Option, Profile
@@ -74,52 +75,6 @@ class TLS(Section):
 
     certificate: FilePath = Field(description="PEM file with the certificate chain.")
     key: FilePath = Field(description="PEM file with the private key.")
-
-
-class PasswordLogin(Section):
-    """Accounts with a password kept by the hub (argon2id)."""
-
-    enabled: bool = Field(default=True, description="Let people sign in this way.")
-    minimum_length: int = Field(default=10, ge=1, le=128, description="Shortest new password.")
-    token_endpoint: bool = Field(
-        default=True,
-        description="Let programs trade a name and password for a token at /authorizations/token.",
-    )
-
-
-class SharedPasswordLogin(Section):
-    """Any name with one password: for trials and tests on a closed network only."""
-
-    password: Secret = Field(min_length=1, description="The one password.")
-    create_users: bool = Field(default=True, description="A first sign-in makes the account.")
-    token_endpoint: bool = Field(
-        default=True,
-        description="Let programs trade a name and the password for a token at /authorizations/token.",
-    )
-
-
-class Login(Section):
-    """How people prove who they are, and what follows from it."""
-
-    password: PasswordLogin = Field(default=PasswordLogin(), description="Accounts with a password.")
-    shared_password: SharedPasswordLogin | None = Field(
-        default=None, description="One password for every name; for trials only."
-    )
-    admins: tuple[UserName, ...] = Field(
-        default=(), description="Accounts that exist from the start and are administrators."
-    )
-    session_life: Duration = Field(default=timedelta(days=14), description="A sign-in lasts this long.")
-    failures_per_account: int = Field(
-        default=10, ge=1, description="Failed sign-ins per account and window before a pause (429)."
-    )
-    failures_per_address: int = Field(
-        default=100,
-        ge=1,
-        description="The same per client address (IPv6: per /64), looser: many people share one.",
-    )
-    failure_window: Duration = Field(
-        default=timedelta(minutes=15), description="Failures are counted over this time."
-    )
 
 
 class Role(Section):
