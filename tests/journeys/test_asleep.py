@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import httpx
 import pytest
-from guarding import ECHO, echoing, let_in, signed_in, start
+from guarding import ECHO, WebSocket, cookie, echoing, let_in, pass_of, signed_in, start
 
 from hubs import RunningHub, until
 
@@ -106,3 +106,37 @@ def test_an_address_without_its_last_slash_finds_a_server_that_runs(hub: Running
     start(hub, "bob", "lab")
     with signed_in(hub, "bob", "/user/bob/lab/") as browser:
         assert let_in(browser, "/user/bob/lab").json()["path"].startswith("/user/bob/lab/")
+
+
+def test_an_address_without_its_last_slash_is_the_named_servers_also_beside_a_default_one(
+    hub: RunningHub,
+) -> None:
+    for name in ("", "lab"):
+        start(hub, "pia", name)
+    with signed_in(hub, "pia", "/user/pia/", "/user/pia/lab/") as browser:
+        for accept in ("text/html", "application/json"):
+            answer = browser.get("/user/pia/lab?x=%2F", headers={"accept": accept}, follow_redirects=True)
+            assert answer.json()["path"] == "/user/pia/lab/?x=%2F&redirects=1"
+        assert browser.head("/user/pia/lab").headers["location"] == "/hub/user/pia/lab"
+        # What is no page, and what only begins like it, is the default server's.
+        assert browser.post("/user/pia/lab").json()["path"] == "/user/pia/lab"
+        for path in ("/user/pia/labs", "/user/pia/la"):
+            assert browser.get(path).json()["path"] == path
+        with WebSocket(hub, "/user/pia/lab", cookie(pass_of(browser, "/user/pia/"))) as line:
+            assert line.opened == 101
+        assert hub.ask("DELETE", "users/pia/servers/lab", json={"remove": True}).status_code in (202, 204)
+        until(lambda: not hub.server("pia", "lab"), "it is gone")
+        # Where no server has the name, the default server's page of that name is its own again.
+        answer = browser.get("/user/pia/lab", headers=HTML, follow_redirects=True)
+        assert answer.json()["path"].startswith("/user/pia/lab?")
+        assert browser.get("/user/pia/lab").json()["path"] == "/user/pia/lab"
+
+
+def test_beside_a_default_server_that_asks_by_itself_the_address_without_a_slash_is_that_ones(
+    hub: RunningHub,
+) -> None:
+    """JupyterLab's page is `lab`."""
+    start(hub, "liv", profile="asking")
+    start(hub, "liv", "lab")
+    with hub.client() as client:
+        assert client.get("/user/liv/lab", headers=HTML).json()["path"] == "/user/liv/lab"

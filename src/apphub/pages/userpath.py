@@ -39,6 +39,8 @@ async def _answer(request: HubRequest) -> Response[bytes]:
     url = f"{request.hub.urls.base.rstrip('/')}{path}"
     if url == request.hub.urls.server(*server.key).rstrip("/"):
         url += "/"  # without it, this is a page of the default server
+        if server.ready and request.method == "GET":
+            return redirect(_once_more(request, url))
     program = _is_program(request, path)
     if server.ready:
         # The edge believes that nothing runs there: too early, or of a server that has been removed.

@@ -59,6 +59,8 @@ class Route:
     stream_life: int = 0
     #: Of an app on a host of its own: https://lab-ada-17.apps.example.org. The prefix then leads there.
     origin: str = ""
+    #: With no target: just the prefix without its last slash, where it is opened as a page.
+    bare: bool = False
 
     @property
     def host(self) -> str:

@@ -77,6 +77,11 @@ def routes_of_asleep(names: Iterable[tuple[str, str]]) -> list[Route]:
     return [Route(f"/user/{segment(user)}/{segment(server)}/", None) for user, server in names]
 
 
+def routes_of_bare(names: Iterable[tuple[str, str]]) -> list[Route]:
+    """Ways to the hub, which knows the slash, from addresses of named servers that lack their last one."""
+    return [Route(f"/user/{segment(user)}/{segment(server)}/", None, bare=True) for user, server in names]
+
+
 def _count(changes: Mapping[str, Scope], published: bool, seconds: float) -> None:
     """Once for everybody whose routes were published together."""
     outcome = "success" if published else "failure"
@@ -182,7 +187,9 @@ class Publisher:
             # One that asks by itself is JupyterHub's kind, and may have a page of that name: `lab`.
             above = {row[1] for row in rows if row[6]["guarded"] and not row[2]}
             asleep = await store.list_asleep(tx, above) if above else []
-        return rows, [*routes_of(rows, denied, self._stream_life, self._apps), *routes_of_asleep(asleep)]
+        bare = [(row[1], row[2]) for row in rows if row[2] and row[1] in above]
+        running = routes_of(rows, denied, self._stream_life, self._apps)
+        return rows, [*running, *routes_of_asleep(asleep), *routes_of_bare(bare)]
 
     def _keep_hosts(self, users: Iterable[str], routes: Iterable[Route]) -> None:
         for user in users:

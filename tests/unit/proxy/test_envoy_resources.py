@@ -137,6 +137,26 @@ def test_a_route_is_the_message_the_generic_classes_would_write(made: Route, wan
     assert route.ScopedRouteConfiguration.parse(content) == _generic("user/ada", ["user", "ada"], routes)
 
 
+def test_a_bare_address_leads_to_the_hub_for_pages_only() -> None:
+    made = resource("user/ada", (Route("/user/ada/lab/", None, bare=True),), "/apps/")
+    methods = matcher.StringMatcher(safe_regex=matcher.RegexMatcher(regex="GET|HEAD"))
+    wanted = route.Route(
+        name="route",
+        match=route.RouteMatch(
+            path="/apps/user/ada/lab",
+            headers=[
+                route.HeaderMatcher(name=":method", string_match=methods),
+                route.HeaderMatcher(name="upgrade", present_match=True, invert_match=True),
+            ],
+        ),
+        direct_response=route.DirectResponseAction(status=424),
+        typed_per_filter_config=_UNGUARDED,
+    )
+    assert route.ScopedRouteConfiguration.parse(made.content) == _generic(
+        "user/ada", ["user", "ada"], [wanted]
+    )
+
+
 def test_the_routes_of_a_scope_stand_in_the_order_given() -> None:
     made = resource("user/ada", (Route("/user/ada/lab/", LAB, GUARD), Route("/user/ada/", OWN)), "/")
     wanted = [

@@ -56,8 +56,8 @@ GUARDS = ("edge", "ask")
 
 #: ScopedRouteConfiguration: 1 name, 3 key {1 fragment {1 string}}, 5 routes (RouteConfiguration);
 #: RouteConfiguration: 1 name, 2 hosts {1 name, 2 domains, 3 routes};
-#: Route: 1 match {1 prefix, 2 path, 14 prefix of whole segments, 6 headers {1 name, 7 present, 13 string match {1 exact,
-#: 5 regex {2 text}}}}, 2 action {1 cluster, 5 prefix rewrite, 8 timeout, 9 retries, 36 stream limit
+#: Route: 1 match {1 prefix, 2 path, 14 prefix of whole segments, 6 headers {1 name, 7 present, 8 inverted,
+#: 13 string match {1 exact, 5 regex {2 text}}}}, 2 action {1 cluster, 5 prefix rewrite, 8 timeout, 9 retries, 36 stream limit
 #: {1 duration {1 seconds}}}, 4 metadata {1 by filter {1 name, 2 struct {1 field {1 name, 2 value {3 string}}}}},
 #: 3 redirect {1 host, 3 status, 5 prefix rewrite, 7 scheme}, 7 direct response {1 status}, 9 headers to add, 13 configuration by filter {1 name, 2 any}, 14 name;
 #: RetryPolicy: 1 on, 2 how often {1 number}, 5 hosts {1 name, 3 any}, 6 tries to choose one, 7 statuses,
@@ -82,6 +82,10 @@ _HIDDEN = _script(HIDE) + _OFF["ask"]
 _OPENS_STREAM = (
     block(6, text(1, "upgrade") + count(7, 1)),
     block(6, text(1, "accept") + block(13, text(1, "text/event-stream"))),
+)
+#: Not the way a websocket is opened.
+_IS_PAGE = block(6, text(1, ":method") + block(13, block(5, text(2, "GET|HEAD")))) + block(
+    6, text(1, "upgrade") + count(7, 1) + count(8, 1)
 )
 _NAMED = text(14, "route")
 _DST = text(1, DST_HEADER)
@@ -158,7 +162,8 @@ def _host_routes(base: str, route: Route) -> bytes:
 
 def _app_route(base: str, route: Route, hides: bool) -> bytes:
     if route.target is None:
-        match = block(1, text(14, base + route.prefix.rstrip("/")))
+        path = base + route.prefix.rstrip("/")
+        match = block(1, text(2, path) + _IS_PAGE if route.bare else text(14, path))
         return block(3, match + block(7, count(1, ASLEEP)) + _UNGUARDED + _NAMED)
     if not route.host:
         return _to_app(base, route, b"", _STREAMS, _HIDDEN if hides else _UNGUARDED)
