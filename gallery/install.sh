@@ -2,10 +2,10 @@
 # Installs what apps of the gallery need, below ./envs; what is there already is left alone.
 #
 #     gallery/install.sh python terminal          the usual ones, some two minutes
-#     gallery/install.sh desktop code-server      larger; each says what it needs of the system
+#     gallery/install.sh desktop qgis code-server larger; each says what it needs of the system
 #
 # python: marimo, Streamlit, Panel, Dash; terminal: WeTTY; desktop: a desktop in the browser (noVNC);
-# code-server: VS Code. JupyterLab has a command of its own, `make jupyterlab`; the static site needs nothing.
+# qgis: QGIS on one; code-server: VS Code. JupyterLab has a command of its own, `make jupyterlab`; the static site needs nothing.
 # PYTHON=python3.12 chooses another Python.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -45,7 +45,7 @@ install_terminal() {
     node envs/node 24
     mkdir -p envs/wetty
     echo '{"private": true, "allowScripts": {"node-pty": true}}' >envs/wetty/package.json
-    npm install --silent --prefix envs/wetty wetty@3.2.0
+    npm install --loglevel=error --prefix envs/wetty wetty@3.2.0
     printf '#!/bin/sh\nexec "%s/envs/node/bin/node" "%s/envs/wetty/node_modules/wetty/build/main.js" "$@"\n' \
         "$PWD" "$PWD" >"$bin/wetty"
     chmod +x "$bin/wetty"
@@ -60,15 +60,25 @@ install_desktop() {
     pip -c gallery/constraints.txt websockify
 }
 
+install_qgis() {
+    need qgis "--no-install-recommends qgis"
+    install_desktop
+}
+
 install_code_server() {
     [ -x "$bin/code-server" ] && return
     need g++ g++ && need make make
+    for header in gssapi/gssapi.h libsecret-1/libsecret/secret.h X11/extensions/XKBfile.h; do
+        [ -e "/usr/include/$header" ] && continue
+        say "There is no $header here. On Debian and Ubuntu: apt-get install libkrb5-dev libsecret-1-dev libxkbfile-dev"
+        exit 1
+    done
     environment
     say "Installing code-server into envs/code-server; some minutes, 600 MB ..."
     node envs/node 24
     mkdir -p envs/code-server
     echo '{"private": true, "allowScripts": {"code-server": true, "argon2": true}}' >envs/code-server/package.json
-    npm install --silent --prefix envs/code-server code-server@4.139.1
+    npm install --loglevel=error --prefix envs/code-server code-server@4.139.1
     printf '#!/bin/sh\nexec "%s/envs/node/bin/node" "%s/envs/code-server/node_modules/code-server/out/node/entry.js" "$@"\n' \
         "$PWD" "$PWD" >"$bin/code-server"
     chmod +x "$bin/code-server"
@@ -77,7 +87,7 @@ install_code_server() {
 [ $# -gt 0 ] || { sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 2; }
 for what in "$@"; do
     case $what in
-        python | terminal | desktop) "install_$what" ;;
+        python | terminal | desktop | qgis) "install_$what" ;;
         code-server) install_code_server ;;
         *) say "There is nothing called $what here."; exit 2 ;;
     esac

@@ -25,6 +25,8 @@ DISPLAY=:$(cat "$run/display")
 export DISPLAY
 xauth -q add "$DISPLAY" . "$cookie"
 openbox &
-"$@" &
-websockify --web=/usr/share/novnc --unix-target="$run/vnc" "127.0.0.1:$port" &
+# The bridge's environment is its own: a program that embeds Python, as QGIS does, would take it for the system's.
+bridge=$(command -v websockify)
+PATH=${PATH#"${bridge%/*}:"} "$@" &
+"$bridge" --web=/usr/share/novnc --unix-target="$run/vnc" "127.0.0.1:$port" &
 wait -n

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile, is_zipfile
 
 import yaml
 from browsing import PATIENCE
@@ -67,13 +68,14 @@ def terminal(page: Page, hub: RunningHub) -> None:
     """Type a command and look at what it did."""
     page.locator(".xterm-screen").wait_for()
     page.locator(".xterm-screen").click()
+    forget(hub)
     until(lambda: _typed(page, hub, "echo $((6 * 7)) >answer.txt"), "the command has run")
 
 
 def desktop(page: Page, hub: RunningHub) -> None:
     """Type a command into the terminal that stands on the desktop."""
-    page.locator("canvas").wait_for()
-    expect(page.locator("#noVNC_status")).not_to_have_class(re.compile("noVNC_status_error"))
+    _connected(page)
+    forget(hub)
 
     def typed() -> bool:
         # Slowly: the window is chosen by what the X server sees of the mouse.
@@ -87,12 +89,48 @@ def desktop(page: Page, hub: RunningHub) -> None:
     until(typed, "the command has run")
 
 
+def _connected(page: Page) -> None:
+    page.locator("canvas").wait_for()
+    expect(page.locator("#noVNC_status")).not_to_have_class(re.compile("noVNC_status_error"))
+
+
+def qgis(page: Page, hub: RunningHub) -> None:
+    """Save a project by the keyboard, and find it in the home of QGIS."""
+    _connected(page)
+    forget(hub)
+
+    def saved() -> bool:
+        # What stands before the window on a first day goes away, and so does a dialog of the last try.
+        page.keyboard.press("Escape")
+        page.mouse.click(310, 500)
+        page.keyboard.press("Control+Shift+S")
+        page.wait_for_timeout(2000)
+        page.keyboard.press("Control+A")
+        page.keyboard.type("answer", delay=20)
+        page.keyboard.press("Enter")
+        page.wait_for_timeout(2000)
+        return any(is_zipfile(path) and "answer.qgs" in ZipFile(path).namelist() for path in answers(hub))
+
+    until(saved, "the project is saved", within=120)
+
+
 def _typed(page: Page, hub: RunningHub, command: str) -> bool:
     """What is typed before a terminal is ready is lost, so it may have to be said again."""
     page.keyboard.type(command, delay=20)
     page.keyboard.press("Enter")
     page.wait_for_timeout(1000)
-    return any(path.read_text() == "42\n" for path in homes(hub).rglob("answer.txt"))
+    return any(path.read_text() == "42\n" for path in answers(hub))
+
+
+def answers(hub: RunningHub) -> list[Path]:
+    """What apps were told to write."""
+    return list(homes(hub).rglob("answer.*"))
+
+
+def forget(hub: RunningHub) -> None:
+    """What somebody wrote before proves nothing of who comes now."""
+    for path in answers(hub):
+        path.unlink()
 
 
 def homes(hub: RunningHub) -> Path:
@@ -124,6 +162,7 @@ def editor(page: Page, hub: RunningHub) -> None:
     page.keyboard.press("Control+Backquote")
     page.locator(".xterm-screen").first.wait_for()
     page.locator(".xterm-screen").first.click()
+    forget(hub)
     until(lambda: _typed(page, hub, "echo $((6 * 7)) >answer.txt"), "the command has run")
 
 
@@ -133,9 +172,9 @@ class App:
 
     name: str
     use: Use
-    #: What makes its environment, and a file that is there afterwards; none: it needs nothing.
+    #: What makes its environment, and files that are there afterwards; none: it needs nothing.
     made_by: tuple[str, ...] = ()
-    proof: str = ""
+    proofs: tuple[str, ...] = ()
     #: Whether using it goes over a websocket.
     socket: bool = True
     #: Too large to be made for a test: run where it is there.
@@ -150,8 +189,13 @@ class App:
         return str(profile(self.name)["display_name"])
 
     @property
+    def page(self) -> str:
+        """Its first page below the server's address; `{base}` in it is that address."""
+        return str(profile(self.name).get("default_url", ""))
+
+    @property
     def there(self) -> bool:
-        return not self.proof or (TOP / self.proof).exists()
+        return all((TOP / proof).exists() for proof in self.proofs)
 
     def make(self) -> None:
         """Make its environment unless it is there; raises `NotMade`."""
@@ -161,30 +205,32 @@ class App:
 
 def _python(name: str, *, socket: bool = True) -> App:
     command = ("gallery/install.sh", "python")
-    return App(name, dashboard, command, f"envs/gallery/bin/{name}" if socket else _DASH, socket)
+    return App(name, dashboard, command, (f"envs/gallery/bin/{name}" if socket else _DASH,), socket)
 
 
 _DASH = "envs/gallery/bin/marimo"  # installed with it
+_DESKTOP = ("envs/gallery/bin/websockify", "/usr/bin/Xtigervnc", "/usr/bin/openbox", "/usr/bin/xterm")
 APPS = (
     _python("marimo"),
     _python("streamlit"),
     _python("panel"),
     _python("dash", socket=False),
-    App("terminal", terminal, ("gallery/install.sh", "terminal"), "envs/gallery/bin/wetty"),
+    App("terminal", terminal, ("gallery/install.sh", "terminal"), ("envs/gallery/bin/wetty",)),
     App("site", site, socket=False),
-    App("jupyterlab", notebook, ("make", "jupyterlab"), "envs/jupyterlab/bin/jupyter-lab"),
+    App("jupyterlab", notebook, ("make", "jupyterlab"), ("envs/jupyterlab/bin/jupyter-lab",)),
     App(
         "desktop",
         desktop,
         ("gallery/install.sh", "desktop"),
-        "envs/gallery/bin/websockify",
+        _DESKTOP,
         large=True,
     ),
+    App("qgis", qgis, ("gallery/install.sh", "qgis"), (*_DESKTOP, "/usr/bin/qgis"), large=True),
     App(
         "code-server",
         editor,
         ("gallery/install.sh", "code-server"),
-        "envs/gallery/bin/code-server",
+        ("envs/gallery/bin/code-server",),
         large=True,
     ),
 )
@@ -192,7 +238,7 @@ APPS = (
 
 def wanted() -> list[App]:
     """All of the usual apps, and of the large ones those that are there, or that are asked for by name:
-    APPHUB_TEST_GALLERY="desktop code-server".
+    APPHUB_TEST_GALLERY="qgis code-server".
     """
     named = os.environ.get("APPHUB_TEST_GALLERY", "").split()
     return [app for app in APPS if not app.large or app.there or app.name in named]
