@@ -116,6 +116,43 @@ def test_to_see_is_not_to_use(hub: RunningHub, ada: Visitor) -> None:
         take(ada, "bob")
 
 
+def test_a_link_lets_in_whoever_opens_it_in_time_and_can_be_ended(
+    hub: RunningHub, ada: Visitor, browser: Browser
+) -> None:
+    dialog = opened(ada)
+    dialog.get_by_label("to be opened for").select_option("3600")
+    dialog.get_by_role("button", name="Make a link").click()
+    address = ada.page.get_by_label("Link", exact=True).input_value()
+    assert address.startswith(f"{hub.url}hub/accept-share?code=")
+    assert ada.barriers() == []
+    [code] = hub.ask("GET", "share-codes/ada/lab").json()["items"]
+    assert code["expires_at"] is not None
+    with visiting(browser, hub) as bob:
+        bob.page.goto(address)
+        bob.sign_in("bob")
+        bob.page.get_by_role("button", name="Accept").click()
+        bob.shows("user/ada/lab/*")
+    expect(opened(ada)).to_contain_text("lets in whoever opens it, until")
+    take(ada, "A link")
+    with visiting(browser, hub) as carl, carl.refused(404):
+        carl.page.goto(address)
+        carl.sign_in("carl")
+        expect(carl.page.get_by_text("not valid")).to_be_visible()
+    take(ada, "bob")  # who has come in by it stays until that is ended
+    assert told(hub) == []
+    with hub.sign_in("ada") as client:
+        client.get("hub/home")
+        for fields in (
+            {"level": "use", "life": ""},
+            {"level": "use", "life": "1"},
+            {"level": "own", "life": "3600"},
+        ):
+            assert hub.post_form(client, "hub/share-link/ada/lab", **fields).status_code == 400
+        # What has ended, or is another server's, is no code of this one.
+        assert hub.post_form(client, "hub/unshare/ada/lab", kind="link", name="sc_999").status_code == 302
+    assert hub.ask("GET", "share-codes/ada/lab").json()["items"] == []
+
+
 def test_a_group_is_shared_with_by_name(hub: RunningHub, ada: Visitor) -> None:
     give(ada, "team", kind="group")
     expect(opened(ada)).to_contain_text("team (group)")
@@ -147,8 +184,9 @@ def test_who_may_not_share_is_shown_no_dialog_and_let_through_by_no_address(hub:
     start(hub, "bob", "own")
     with hub.sign_in("bob") as bob:
         assert "Share" not in bob.get("hub/home").text.replace("Shared with me", "")
-        for path in ("hub/share/bob/own", "hub/share/ada/lab", "hub/unshare/ada/lab"):
-            fields = {"name": "carl", "level": "use", "life": ""}
+        shut = ("hub/share/bob/own", "hub/share/ada/lab", "hub/share-link/ada/lab", "hub/unshare/ada/lab")
+        for path in (*shut, "hub/share-link/bob/own"):
+            fields = {"name": "carl", "level": "use", "life": "3600"}
             assert hub.post_form(bob, path, **fields).status_code == 403
 
 

@@ -172,6 +172,8 @@ def test_what_its_owner_may_no_longer_start_is_shared_by_no_door(ada: Visitor, r
     for visitor in (ada, root):
         fields = {"name": "bob", "kind": "user", "level": "use", "life": ""}
         assert_closed(visitor.hub.post_form(visitor.browser, "hub/share/ada/lab", **fields))
+        fields = {"level": "use", "life": "3600"}
+        assert_closed(visitor.hub.post_form(visitor.browser, "hub/share-link/ada/lab", **fields))
     with ada.hub.sign_in("bob") as browser:
         assert_closed(browser.get("hub/accept-share", params={"code": code}))
         assert_closed(ada.hub.post_form(browser, "hub/accept-share", code=code))

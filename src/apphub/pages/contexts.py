@@ -36,6 +36,8 @@ class Message:
 
     text: str
     kind: str = "info"
+    #: An address to copy, that is shown this once.
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +113,7 @@ class Guest:
     """Somebody whom a server is shared with."""
 
     name: str
-    #: `user` or `group`.
+    #: `user` or `group`; or `link`: whoever accepts the code of this id.
     kind: str = "user"
     #: Whether they may open it, or only see how it is.
     may_use: bool = True

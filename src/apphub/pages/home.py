@@ -108,6 +108,11 @@ async def guests_of(request: HubRequest, account: Account) -> dict[int, list[Gue
             expires=share.expires,
         )
         guests.setdefault(share.server.id, []).append(guest)
+    codes, _ = await request.hub.shares.list_codes(Of(owner=account.person.name), offset=0, limit=1000)
+    for code in codes:
+        may_use = "access:servers" in code.scopes
+        guest = Guest(name=code.wire_id, kind="link", may_use=may_use, expires=code.expires)
+        guests.setdefault(code.server.id, []).append(guest)
     return guests
 
 

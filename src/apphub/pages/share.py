@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 
 from litestar import Response, post
 
-from apphub.errors import Forbidden, Invalid
+from apphub.errors import Forbidden, Invalid, NotFound
 from apphub.pages.addressed import key_of, paths
 from apphub.pages.answers import language, redirect, show
 from apphub.pages.contexts import Message
@@ -42,10 +43,37 @@ async def share(request: HubRequest) -> Response[bytes]:
     return redirect(f"{request.hub.urls.hub}home")
 
 
+@post(paths("share-link"), guards=[needs("shares", of_server=True)])
+async def link(request: HubRequest) -> Response[bytes]:
+    """Make a link that opens a server to whoever accepts it in time; it is shown in this answer only."""
+    form = await Form.of(request)
+    shares, key = request.hub.shares, key_of(request)
+    try:
+        life = _life(request, form)
+        if life is None:
+            raise Invalid(gettext(language(request), "A link ends by itself: choose when."))
+        scopes = LEVELS[_level(request, form)]
+        _, secret = await shares.create_code(request.actor, request.by, key, scopes, life)
+    except (Invalid, Forbidden) as error:
+        told, status = Message(str(error), "bad"), status_of(error)
+    else:
+        text = gettext(
+            language(request),
+            "Whoever signs in and opens this link in time is let in, until you end that. It is shown only now.",
+        )
+        address = f"{request.origin}{request.hub.urls.hub}accept-share?code={secret}"
+        told, status = Message(text, "good", address), 200
+    return show(request, await home_page(request), status=status, messages=(told,))
+
+
 @post(paths("unshare"), guards=[needs("shares", of_server=True)])
 async def unshare(request: HubRequest) -> Response[bytes]:
-    """End a share; one that has ended already is fine."""
+    """End a share or a link; one that has ended already is fine."""
     form = await Form.of(request)
+    if form.text("kind") == "link":
+        with suppress(NotFound):
+            await request.hub.shares.delete_codes(request.by, key_of(request), wire_id=form.text("name"))
+        return redirect(f"{request.hub.urls.hub}home")
     await request.hub.shares.revoke(request.by, key_of(request), _whom(request, form))
     return redirect(f"{request.hub.urls.hub}home")
 
@@ -71,4 +99,4 @@ def _life(request: HubRequest, form: Form) -> timedelta | None:
         raise Invalid(gettext(language(request), "Choose how long it is to last.")) from None
 
 
-ROUTES = [share, unshare]
+ROUTES = [share, link, unshare]
