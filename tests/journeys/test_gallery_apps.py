@@ -88,7 +88,7 @@ def test_a_member_starts_it_by_page_and_by_api_and_uses_it(
         cyd.page.get_by_role("link", name="Open").click()
         cyd.shows(f"{SERVER}/*")
         app.use(cyd.page, hub)
-        assert asked_by(cyd, goal) == 200
+        assert asked_by(cyd, goal) < 400  # an app may answer with another address of its own
         assert hub.ask("PATCH", "shares/ada/again", json={"user": "cyd"}).is_success
         began = time.monotonic()
         until(lambda: asked_by(cyd, goal) in (401, 403), "the guest is out", within=10)
