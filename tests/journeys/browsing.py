@@ -144,6 +144,6 @@ def visiting(browser: Browser, hub: RunningHub, **how: Any) -> Iterator[Visitor]
     try:
         visitor = Visitor(hub, context)
         yield visitor
-        assert visitor.complaints == [], "the browser complains about pages of the hub"
+        assert visitor.complaints == [], f"the browser complains about the hub: {visitor.complaints}"
     finally:
         context.close()

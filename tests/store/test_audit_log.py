@@ -96,6 +96,16 @@ async def test_who_opened_a_server_is_told_since_it_was_made(town: Town) -> None
     assert await audit.visits("bob/lab", since=clock.now() + timedelta(days=1)) == []
 
 
+async def test_what_was_done_to_a_server_is_told_without_the_visits(town: Town) -> None:
+    async with town.db.write() as tx:
+        for action in ("server.stop", "server.open", "share.grant"):
+            await insert_entry(tx, ADA, action, "server:bob/lab")
+        await insert_entry(tx, ADA, "server.stop", "server:bob/other")
+    audit, day = Audit(town.db), timedelta(days=1)
+    assert [one.action for one in await audit.deeds("bob/lab", since=clock.now() - day)] == ["server.stop"]
+    assert await audit.deeds("bob/lab", since=clock.now() + day) == []
+
+
 def test_an_action_stands_for_those_below_it() -> None:
     assert actions_of("share.code") == ["share.code", "share.code.revoke"]
     assert actions_of("group.members") == ["group.members.add", "group.members.remove"]

@@ -40,6 +40,11 @@ class Audit:
         search = Search(target=f"server:{server}", action="server.open", since=since)
         return await self.find(search, limit=limit)
 
+    async def deeds(self, server: str, *, since: datetime, limit: int = 50) -> list[Entry]:
+        """What was done to a server (`ada/lab`) but opening it, the last first; `since` it was made."""
+        search = Search(target=f"server:{server}", action="server", without="server.open", since=since)
+        return await self.find(search, limit=limit)
+
     async def note(self, by: By, action: str, target: str) -> None:
         """Note what changes nothing in the database."""
         async with self.db.write() as tx:

@@ -103,6 +103,8 @@ class Search:
     target: str | None = None
     #: An action, or the part of its name before a dot.
     action: str | None = None
+    #: An action of these that does not count.
+    without: str | None = None
     #: Moments: the first that counts, and the first that does not.
     since: datetime | None = None
     until: datetime | None = None

@@ -80,6 +80,8 @@ def _where(search: Search) -> list[sa.ColumnElement[bool]]:
         where.append(a.target == search.target)
     if search.action is not None:
         where.append(a.action.in_(actions_of(search.action)))
+    if search.without is not None:
+        where.append(a.action != search.without)
     if search.since is not None:
         where.append(a.at >= search.since)
     if search.until is not None:

@@ -18,8 +18,14 @@ class Event:
     text: str
     #: Who did it; empty: the hub.
     actor: str = ""
-    #: good, bad or nothing.
-    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """Somebody opened a server."""
+
+    at: datetime
+    who: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +41,8 @@ class ServerDetails:
     options: Sequence[tuple[str, str]] = ()
     #: Newest first.
     events: Sequence[Event] = ()
+    #: Newest first; None: not for this visitor to know.
+    visits: Sequence[Visit] | None = None
     log: str = ""
     #: Output of the attempt before.
     earlier_log: str = ""

@@ -13,10 +13,11 @@ from functools import cache
 
 from apphub.access.scopes import SCOPES, parse
 from apphub.pages.locale import SOURCE, gettext
+from apphub.servers.model import REQUESTED
 
 #: Sentences, as message ids of the catalogues.
 SENTENCES = (
-    "Server requested",
+    REQUESTED,
     "Spawning server...",
     "The program ended before it answered.",
     "The program did not answer in time. It may listen at another address than it was told to, "

@@ -7,10 +7,10 @@ from litestar import Response, get, post
 from apphub.pages.addressed import back_of, find_account, find_server, key_of, paths, pending_path
 from apphub.pages.answers import language, redirect, show
 from apphub.pages.cards import card, server_row, target_of
-from apphub.pages.details import Event, ServerDetails
+from apphub.pages.details import ServerDetails
 from apphub.pages.forms import Form
 from apphub.pages.home import guests_of
-from apphub.pages.said import say
+from apphub.pages.story import may_know, opened, told
 from apphub.runtimes.base import Ref
 from apphub.servers.model import NoSuchServer, Server
 from apphub.servers.views import Account
@@ -74,6 +74,12 @@ async def details_page(request: HubRequest, account: Account, server: Server) ->
     )
     plan = server.plan
     profile = hub.catalogue.find(plan.profile) if plan is not None else None
+    story = await hub.care.story(server) if server.id else []
+    deeds, visits = [], None
+    if server.id and may_know(actor, server.key):
+        label, since = str(server.key), server.created
+        deeds = await hub.audit.deeds(label, since=since)
+        visits = opened(tongue, await hub.audit.visits(label, since=since))
     titles = {name: option.title or name for name, option in profile.options.items()} if profile else {}
     return ServerDetails(
         server=row,
@@ -83,7 +89,8 @@ async def details_page(request: HubRequest, account: Account, server: Server) ->
             (titles.get(name, name), shown_value(value))
             for name, value in (plan.options if plan else {}).items()
         ],
-        events=await _events(request, server),
+        events=told(tongue, story, deeds),
+        visits=visits,
         log=await hub.runtime.logs(Ref(server.id, server.attempt), tail=TAIL) if server.attempt else "",
         earlier_log=await hub.runtime.logs(Ref(server.id, server.attempt - 1), tail=TAIL)
         if server.attempt > 1
@@ -96,15 +103,6 @@ async def details_page(request: HubRequest, account: Account, server: Server) ->
 def shown_value(value: object) -> str:
     """A value of an option, for people."""
     return {True: "✓", False: "✗"}[value] if isinstance(value, bool) else str(value)
-
-
-async def _events(request: HubRequest, server: Server) -> list[Event]:
-    """The newest first; the reason of the last end is the last that happened."""
-    tongue = language(request)
-    story = await request.hub.care.story(server) if server.id else []
-    events = [Event(at=one.at, text=say(tongue, one.message)) for one in story]
-    events.reverse()
-    return events
 
 
 ROUTES = [details, rename, restart, delete, keep]

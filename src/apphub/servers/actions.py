@@ -31,6 +31,7 @@ from apphub.profiles.model import NoSuchProfile
 from apphub.servers import store
 from apphub.servers.checks import Refusal, Room, check_idle, check_names, check_room, check_runtime, refusals
 from apphub.servers.model import (
+    REQUESTED,
     AlreadyRunning,
     HubFull,
     NoSuchServer,
@@ -143,10 +144,9 @@ class Servers:
                 now=now,
             )
             await store.delete_old_events(tx, server_id, attempt - 4)
-            await store.insert_event(tx, server_id, attempt, progress=0, message="Server requested", now=now)
-            await insert_entry(
-                tx, by, "server.start", f"server:{key}", after={"profile": plan.profile, "attempt": attempt}
-            )
+            await store.insert_event(tx, server_id, attempt, progress=0, message=REQUESTED, now=now)
+            after = {"profile": plan.profile, "attempt": attempt, **({"again": True} if runs else {})}
+            await insert_entry(tx, by, "server.start", f"server:{key}", after=after)
             tx.changed(DUE, server_topic(server_id))
             started = await store.find_server_by_id(tx, server_id)
         assert started is not None

@@ -222,6 +222,10 @@ class Server:
         return self.options
 
 
+#: The first that happens in every attempt.
+REQUESTED = "Server requested"
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """Something that happened during an attempt."""

@@ -117,7 +117,11 @@ PAGES: tuple[c.Page, ...] = (
             created=NOW,
             card=_CARDS[0],
             options=(("Folder", "work"), ("GPU", "✓")),
-            events=(d.Event(at=NOW, text="Server requested", actor="ada"),),
+            events=(
+                d.Event(at=NOW, text="Server requested", actor="ada"),
+                d.Event(at=NOW, text="The program is gone."),
+            ),
+            visits=(d.Visit(at=NOW, who="eve"), d.Visit(at=NOW, who="ada, through the service wiki")),
             log="line",
             earlier_log="older line",
             may_rename=True,
@@ -126,6 +130,7 @@ PAGES: tuple[c.Page, ...] = (
         for server in (*SERVERS, GOING)
     ),
     d.ServerDetails(server=c.ServerRow(user="ada", state=c.State.STOPPED), created=NOW),
+    d.ServerDetails(server=c.ServerRow(user="ada", state=c.State.STOPPED), created=NOW, visits=()),
     d.SignIns(
         rows=(
             d.SignInRow(id="1", created=NOW, expires=NOW, agent="Firefox", address="192.0.2.1", current=True),

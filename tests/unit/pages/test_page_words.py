@@ -9,14 +9,16 @@ import pytest
 from page_samples import SHELL
 
 from apphub.access.scopes import SCOPES
+from apphub.audit.model import Entry
 from apphub.pages import contexts
 from apphub.pages.account import browser_words
 from apphub.pages.render import Renderer, colours
 from apphub.pages.report import REMOVED, cleaned
 from apphub.pages.said import SENTENCES, say, scope_words
+from apphub.pages.story import told, who
 from apphub.profiles.model import BadOption, check_option
 from apphub.reconcile.idle import words
-from apphub.servers.model import HubFull
+from apphub.servers.model import REQUESTED, HubFull, Progress
 from apphub.settings import Look, Option, Settings
 from apphub.settings.look import GROUNDS, ON_ACCENT, contrast
 
@@ -176,3 +178,44 @@ def test_a_site_has_its_name_logo_colours_and_templates(tmp_path: Path) -> None:
 )
 def test_a_browser_is_called_what_people_call_it(agent: str, words: str) -> None:
     assert browser_words(agent) == words
+
+
+def entry(actor: str, action: str = "server.stop", behalf: str | None = None, after: object = None) -> Entry:
+    return Entry(1, NOW, actor, behalf, action, "server:ada/lab", None, after, "192.0.2.1", None)
+
+
+@pytest.mark.parametrize(
+    ("actor", "behalf", "english", "italian"),
+    [
+        ("user:ada", None, "ada", "ada"),
+        ("service:culler", None, "the service culler", "il servizio culler"),
+        ("client:service-wiki", "user:ada", "ada, through the service wiki", "ada, tramite il servizio wiki"),
+        (
+            "server:ada/lab",
+            "user:ada",
+            "ada, through the server ada/lab",
+            "ada, tramite il server ada/lab",
+        ),
+        ("command line", None, "command line", "command line"),
+    ],
+)
+def test_who_did_it_is_said_in_words(actor: str, behalf: str | None, english: str, italian: str) -> None:
+    assert who("en", entry(actor, behalf=behalf)) == english
+    assert who("it", entry(actor, behalf=behalf)) == italian
+
+
+def test_a_story_tells_each_start_once_and_what_the_hub_did_once() -> None:
+    story = [
+        Progress(1, 1, NOW, 0, REQUESTED),
+        Progress(2, 2, NOW + timedelta(minutes=1), 0, REQUESTED),
+        Progress(3, 2, NOW + timedelta(minutes=2), 100, words(timedelta(hours=1))),
+    ]
+    entries = [
+        entry("hub", after={"why": words(timedelta(hours=1))}),
+        entry("user:eve", "server.start", after={"attempt": 1, "profile": "lab"}),
+    ]
+    assert [(one.text, one.actor) for one in told("en", story, entries)] == [
+        ("Stopped after 1 hour without use.", ""),
+        (REQUESTED, ""),
+        (REQUESTED, "eve"),
+    ]
