@@ -9,7 +9,7 @@ import pytest
 from browsing import Visitor, visiting
 from playwright.sync_api import Browser, expect
 
-from hubs import TRIAL, RunningHub
+from hubs import TRIAL, RunningHub, until
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +106,61 @@ def test_a_group_is_made_filled_emptied_and_deleted(hub: RunningHub, browser: Br
         admin.page.get_by_role("dialog").get_by_role("button", name="Delete").click()
         admin.shows("hub/admin/groups")
         assert hub.ask("GET", "groups/fresh").status_code == 404
+
+
+def test_many_users_are_done_something_to_at_once_and_it_goes_on_over_a_restart(
+    hub: RunningHub, browser: Browser
+) -> None:
+    with visiting(browser, hub) as admin:
+        admin.sign_in("admin")
+        admin.go("hub/admin?search=user-1")
+        admin.page.get_by_label("All that match the search").check()
+        admin.page.get_by_label("Group", exact=True).select_option("team")
+        admin.page.get_by_role("button", name="Add to the group").click()
+        expect(admin.page.get_by_role("heading", name="Done: all 20")).to_be_visible()
+        assert admin.barriers() == []
+        members = hub.ask("GET", "groups/team").json()["users"]
+        assert {f"user-{number}" for number in range(100, 120)} <= set(members)
+        admin.go("hub/admin?search=user-1")
+        admin.page.get_by_role("checkbox", name="user-100").check()
+        admin.page.get_by_role("checkbox", name="user-101").check()
+        admin.page.get_by_role("button", name="Delete …").click()
+        expect(admin.page.get_by_role("heading", name="Delete 2 users?")).to_be_visible()
+        admin.page.get_by_role("button", name="Delete", exact=True).click()
+        expect(admin.page.get_by_role("heading", name="Done: all 2")).to_be_visible()
+        assert hub.ask("GET", "users/user-100").status_code == 404
+        admin.go("hub/admin?search=user-")
+        admin.page.get_by_label("All that match the search").check()
+        admin.page.get_by_role("button", name="Stop their servers").click()
+        hub.kill()
+        hub.start()
+        until(lambda: hub.server("user-001").get("stopped"), "its server is stopped after the restart")
+        admin.page.reload()
+        expect(admin.page.get_by_role("heading", name="Done: all 118")).to_be_visible()
+        # The browser says in its console that it could not reach the hub while there was none.
+        admin.complaints[:] = [words for words in admin.complaints if "Failed to load" not in words]
+
+
+def test_a_profile_is_checked_while_one_types_and_kept_as_a_new_version(
+    hub: RunningHub, browser: Browser
+) -> None:
+    with visiting(browser, hub) as admin:
+        admin.sign_in("admin")
+        admin.go("hub/admin/new-profile")
+        admin.page.get_by_label("Short name").fill("mine")
+        text = admin.page.get_by_label("Definition")
+        text.fill("comand: [sleep, '1']")
+        expect(admin.page.locator("#verdict .bad")).to_contain_text("comand")
+        text.fill("command: [sleep, '1']\nicon: map")
+        expect(admin.page.locator("#verdict")).to_contain_text("sleep 1")
+        admin.page.get_by_role("button", name="Make it").click()
+        admin.shows("hub/admin/profiles/mine")
+        admin.page.get_by_label("Open it to").fill("group:analysts")
+        admin.page.get_by_role("button", name="Open", exact=True).click()
+        expect(admin.page.get_by_role("button", name="Close group:analysts")).to_be_visible()
+        admin.go("hub/admin/profiles/hello")
+        expect(admin.page.get_by_text("The settings file declares this profile")).to_be_visible()
+        expect(admin.page.get_by_label("Definition")).not_to_be_editable()
 
 
 def test_who_holds_a_little_sees_just_that(hub: RunningHub, browser: Browser) -> None:

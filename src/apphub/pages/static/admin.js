@@ -13,9 +13,9 @@ for (const part of document.querySelectorAll("[data-load]")) {
   });
 }
 
-// data-check="id": while one types, the form is sent as its button "check" would send it, and the part
+// data-verdict="id": while one types, the form is sent as its button "check" would send it, and the part
 // of the answer with this id is shown in place of the one that is there.
-for (const form of document.querySelectorAll("form[data-check]")) {
+for (const form of document.querySelectorAll("form[data-verdict]")) {
   let waiting = 0;
   let turn = 0;
   const check = async () => {
@@ -25,8 +25,8 @@ for (const form of document.querySelectorAll("form[data-check]")) {
     try {
       const answer = await fetch(form.action, { method: "POST", body: fields, headers: { Accept: "text/html" } });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const fresh = page.getElementById(form.dataset.check);
-      if (fresh && mine === turn) document.getElementById(form.dataset.check).replaceChildren(...fresh.childNodes);
+      const fresh = page.getElementById(form.dataset.verdict);
+      if (fresh && mine === turn) document.getElementById(form.dataset.verdict).replaceChildren(...fresh.childNodes);
     } catch {
       // The next key tries again.
     }

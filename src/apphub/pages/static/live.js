@@ -19,7 +19,7 @@
   function announce(before, after) {
     for (const [server, row] of after) {
       if (before.get(server)?.dataset.state !== row.dataset.state) {
-        changes.textContent = row.querySelector("h1, h3").textContent.replace(/\s+/g, " ").trim();
+        changes.textContent = row.querySelector("h1, h2, h3").textContent.replace(/\s+/g, " ").trim();
       }
     }
   }
