@@ -139,9 +139,9 @@ def homes(hub: RunningHub) -> Path:
 
 
 def site(page: Page, hub: RunningHub) -> None:
-    expect(page.get_by_role("heading", level=1)).to_have_text("A static site")
-    colour = "getComputedStyle(document.querySelector('h1')).color"
-    assert page.evaluate(colour) == "rgb(53, 87, 201)"
+    heading = page.get_by_role("heading", level=1)
+    expect(heading).to_have_text("A static site")
+    expect(heading).to_have_css("color", "rgb(53, 87, 201)")  # its style sheet has come too
     page.get_by_role("link", name="One page more").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("One page more")
     page.get_by_role("link", name="Back").click()
