@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from runtime_specs import delete_all, python, running, until_ended
+from runtime_specs import HUB, delete_all, python, running, until_ended
 
 from apphub.runtimes.process.driver import ProcessRuntime
 
@@ -53,4 +53,6 @@ async def test_a_processor_limit_is_kept_with_all_children_or_said_not_to_be(run
     else:
         assert "processor limit is not enforced" in created.detail
     await runtime.delete(wanted.ref, grace=0)
-    assert not [path for path in Path("/sys/fs/cgroup").glob(f"*/**/apphub-*-{wanted.ref}") if path.is_dir()]
+    assert not [
+        path for path in Path("/sys/fs/cgroup").glob(f"*/**/apphub-{HUB}-{wanted.ref}") if path.is_dir()
+    ]

@@ -37,7 +37,7 @@ class Replica:
         self.db = db
         self.plane = MemoryPlane()
         self.replicas = Replicas(db, "here")
-        self.publisher = Publisher(db, self.plane, timedelta(0), self.replicas)
+        self.publisher = Publisher(db, self.plane, timedelta(0), replicas=self.replicas)
 
     def publishing(self) -> asyncio.Task[None]:
         return asyncio.create_task(self.publisher.run())
