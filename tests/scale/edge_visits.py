@@ -37,11 +37,11 @@ def settings(app: Path, services: int = 0) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def serving(services: int = 0) -> Iterator[RunningHub]:
-    """The hub, its edge alone on the first core."""
-    proxy, rest = cores()
+def serving(services: int = 0, *, apart: bool = True) -> Iterator[RunningHub]:
+    """The hub, its edge alone on the first core where proxies and load are to be kept apart."""
+    proxy, rest = cores(apart)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        # An edge has as many workers as it sees cores: one, as the other proxy.
+        # An edge has as many workers as it sees cores.
         with on(proxy):
             hub = stack.enter_context(RunningHub(settings(tiny_app(Path(folder)), services)))
         pin(hub.pid, rest)
@@ -55,10 +55,10 @@ def visitor(browser: httpx.Client, path: str) -> str:
     return f"Cookie: {held}"
 
 
-async def measured(rounds: int, seconds: int) -> dict[str, Way]:
+async def measured(rounds: int, seconds: int, *, apart: bool) -> dict[str, Way]:
     """Every way to the app, one after the other in each round."""
-    proxy, rest = cores()
-    with serving() as hub:
+    proxy, rest = cores(apart)
+    with serving(apart=apart) as hub:
         for profile in ("guarded", "open"):
             await asyncio.to_thread(start, hub, USER, profile, profile=profile)
         for pid in hub.server_pids():

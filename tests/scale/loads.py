@@ -16,8 +16,10 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[2]
 
 
-def cores() -> tuple[set[int], set[int]]:
-    """For the proxy that is measured, and for everything else."""
+def cores(apart: bool) -> tuple[set[int], set[int]]:
+    """For the proxy that is measured, and for everything else: one core of its own, or all for all."""
+    if not apart:
+        return os.sched_getaffinity(0), os.sched_getaffinity(0)
     first, *others = sorted(os.sched_getaffinity(0))
     return {first}, set(others) or {first}
 
