@@ -33,6 +33,8 @@ ARGUMENTS = (
 )
 #: How long (ms) something may take to appear on a busy machine.
 PATIENCE = 60_000
+#: What a page is to show is waited for as long: on a machine with much to do five seconds are not enough.
+expect.set_options(timeout=PATIENCE)
 #: WCAG 2.2, levels A and AA, and what axe-core calls good practice.
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 _VIOLATIONS = """

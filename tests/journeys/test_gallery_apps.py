@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from browsing import PATIENCE, Visitor, visiting
+from browsing import Visitor, visiting
 from galleries import App, offering, wanted
 from guarding import questions, share
 from playwright.sync_api import Browser, WebSocket, expect
@@ -58,7 +58,7 @@ def test_a_member_starts_it_by_page_and_by_api_and_uses_it(
 
         ada.home()
         ada.server().get_by_role("button", name="Stop").click()
-        expect(ada.server()).to_contain_text("Stopped", timeout=PATIENCE)
+        expect(ada.server()).to_contain_text("Stopped")
     until(lambda: not hub.server_pids(), "nothing of it is left")
 
     token = hub.token_for("ada")

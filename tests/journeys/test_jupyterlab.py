@@ -12,7 +12,7 @@ from typing import Any
 
 import lab
 import pytest
-from browsing import PATIENCE, visiting
+from browsing import visiting
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -77,7 +77,7 @@ def test_a_member_starts_jupyterlab_runs_a_cell_and_stops_it(hub: RunningHub, br
         expect(ada.server()).to_contain_text("Ready")
         ada.server().get_by_role("button", name="Stop").click()
         ada.shows("hub/home")
-        expect(ada.server()).to_contain_text("Stopped", timeout=PATIENCE)
+        expect(ada.server()).to_contain_text("Stopped")
     until(lambda: not hub.server_pids(), "JupyterLab and its kernel are gone")
 
 
