@@ -215,6 +215,8 @@ def _pages(walk: Walk, code: str) -> None:
         for path in ("/hub/{verb}/{{user}}", "/hub/{verb}/{{user}}/{{server}}"):
             for verb, action in (("share", "share.grant"), ("unshare", "share.revoke")):
                 walk.form(browser, path.format(verb=verb), action, whom, user="ada", server="two")
+            ends = {"level": "use", "life": "3600"}
+            walk.form(browser, path.format(verb="share-link"), "share.code", ends, user="ada", server="two")
         for path in ("/hub/stop/{user}", "/hub/stop/{user}/{server}"):
             walk.form(browser, path, "server.stop", user="ada", server="two")
         _stopped(walk, "ada", "two")
