@@ -6,7 +6,6 @@ with the process that holds them, however that ends.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import tempfile
 from collections.abc import Generator
@@ -15,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from apphub.errors import HubError, Unavailable
+from apphub.kit.files import locked
 from apphub.proxy.envoy.meeting import Meeting
 
 #: Hubs, or edges, that share a data folder.
@@ -50,7 +50,7 @@ def hold(folder: Path, name: str, *, alone: bool = False, mark: str = "") -> Gen
     for number in [1] if alone else _in_order(folder, name, mark):
         fd = os.open(_lock_file(folder, name, number), os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            if not _locked(fd):
+            if not locked(fd):
                 continue
             os.ftruncate(fd, 0)
             os.pwrite(fd, f"{os.getpid()} {mark}\n".encode(), 0)
@@ -73,7 +73,7 @@ def others(folder: Path, name: str, number: int) -> bool:
             continue
         fd = os.open(file, os.O_RDWR)
         try:
-            if not _locked(fd):
+            if not locked(fd):
                 return True
         finally:
             os.close(fd)
@@ -87,14 +87,6 @@ def _in_order(folder: Path, name: str, mark: str) -> list[int]:
 
 def _lock_file(folder: Path, name: str, number: int) -> Path:
     return folder / f"{name}-{number}.lock"
-
-
-def _locked(fd: int) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def _said(folder: Path, name: str, number: int) -> tuple[str, str]:

@@ -43,6 +43,15 @@ def routes_topic(user: str) -> str:
     return f"{ROUTES}:{user}"
 
 
+async def heard(news: asyncio.Event, within: float | None) -> bool:
+    """Wait for news, at most so many seconds (None: as long as it takes); whether there was any."""
+    try:
+        async with asyncio.timeout(within):
+            return await news.wait()
+    except TimeoutError:
+        return False
+
+
 class Box:
     """Names that news of one kind has brought, each once; or word that any of them may have been missed."""
 

@@ -18,13 +18,12 @@ from litestar.datastructures import Cookie
 from litestar.enums import MediaType
 
 from apphub.errors import Forbidden, NotFound
-from apphub.gate.visits import cookies_named, find_own_visit, new_pass
+from apphub.gate.visits import admitted, cookies_named, find_own_visit, new_pass
 from apphub.kit import clock, cookies
 from apphub.kit.apphosts import AppHosts
 from apphub.kit.urls import local_path
 from apphub.passes.actions import audience
 from apphub.passes.tokens import Entry
-from apphub.servers.places import own_origin
 from apphub.web.needs import public
 from apphub.web.request import HubRequest
 
@@ -48,21 +47,15 @@ def to_hub(request: HubRequest, apps: AppHosts, path: str) -> tuple[str, Cookie]
 
 async def lead_in(request: HubRequest, server_id: int, path: str) -> str:
     """Where a visitor who has signed in is let in to an app's own host, to be led to `path` there."""
-    visit = await find_own_visit(request, server_id)
-    if visit is None:
-        raise NotFound("There is no app at this address.", "It may have stopped; see your home page.")
     actor = request.actor
-    if not visit.open_to(actor):
-        raise Forbidden(
-            f"This app of {visit.server.key.user} is not open to you.", "Ask its owner to share it with you."
-        )
-    origin, state = own_origin(visit.server, request.hub.urls), request.query_params.get("state", "")
+    visit = admitted(await find_own_visit(request, server_id), actor)
+    state = request.query_params.get("state", "")
     if not _NONCE.fullmatch(state):
-        return f"{origin}{path}"  # it begins anew there
+        return f"{visit.own}{path}"  # it begins anew there
     assert actor.session_public_id is not None
     entry = Entry(audience(visit.server.id), actor.session_public_id, state)
     code = request.hub.passes.signer.entry(entry, clock.now())
-    return f"{origin}/.apphub/enter?{urlencode({'code': code, 'next': path}, quote_via=quote)}"
+    return f"{visit.own}/.apphub/enter?{urlencode({'code': code, 'next': path}, quote_via=quote)}"
 
 
 @get("/hub/edge/enter", guards=[public("the code says who comes, and the nonce that it is their browser")])
@@ -81,8 +74,8 @@ async def enter(request: HubRequest) -> Response[bytes]:
             "Open the app again. If that does not help, allow cookies for it.",
         )
     actor = await request.hub.access.by_public_session(entry.session)
-    if not visit.open_to(actor) or actor is None:
-        raise Forbidden("This app is not open to you.", "Ask its owner to share it with you.")
+    admitted(visit, actor)
+    assert actor is not None  # nothing is open to nobody
     headers = {"location": path, "cache-control": "no-store", "referrer-policy": "no-referrer"}
     response = Response(b"", status_code=302, headers=headers, media_type=MediaType.TEXT)
     response.cookies += [await new_pass(request, visit, actor), _nonce_cookie(apps, "", 0)]

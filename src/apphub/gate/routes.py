@@ -12,12 +12,12 @@ from litestar import Response, get, post, route
 from litestar.enums import HttpMethod, MediaType
 
 from apphub.access.actor import Actor
-from apphub.errors import Forbidden, NotFound
 from apphub.gate import entry
 from apphub.gate.entry import lead_in, to_hub
 from apphub.gate.visits import (
     Visit,
     address_of,
+    admitted,
     find_own_visit,
     find_visit,
     hub_token,
@@ -119,13 +119,8 @@ async def login(request: HubRequest) -> Response[bytes]:
     goal = local_path(asked)
     base = request.hub.urls.base.rstrip("/")
     path = urlsplit(goal or "").path.removeprefix(base)
-    visit = await find_visit(request, path)
-    if goal is None or visit is None:
-        raise NotFound("There is no app at this address.", "It may have stopped; see your home page.")
-    if not visit.open_to(request.actor):
-        raise Forbidden(
-            f"This app of {visit.server.key.user} is not open to you.", "Ask its owner to share it with you."
-        )
+    visit = admitted(await find_visit(request, path), request.actor)
+    assert goal is not None  # without one there is no visit
     response = redirect(goal)
     response.cookies.append(await new_pass(request, visit, request.actor))
     return response

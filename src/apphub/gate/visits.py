@@ -9,6 +9,7 @@ from urllib.parse import unquote
 from litestar.datastructures import Cookie
 
 from apphub.access.actor import Actor
+from apphub.errors import Forbidden, NotFound
 from apphub.kit import clock, cookies
 from apphub.passes.actions import may_visit
 from apphub.servers.model import Server
@@ -31,6 +32,17 @@ class Visit:
         """Whether this person or program may use the server."""
         groups = frozenset(self.account.person.groups)
         return actor is not None and may_visit(actor, self.server.key, groups)
+
+
+def admitted(visit: Visit | None, actor: Actor | None) -> Visit:
+    """The visit, where there is an app and it is open to this person; raises `NotFound` or `Forbidden`."""
+    if visit is None:
+        raise NotFound("There is no app at this address.", "It may have stopped; see your home page.")
+    if not visit.open_to(actor):
+        raise Forbidden(
+            f"This app of {visit.server.key.user} is not open to you.", "Ask its owner to share it with you."
+        )
+    return visit
 
 
 async def find_visit(request: HubRequest, path: str) -> Visit | None:
@@ -77,7 +89,7 @@ async def new_pass(request: HubRequest, visit: Visit, actor: Actor) -> Cookie:
     """A new pass for somebody who may visit."""
     hub, key = request.hub, visit.server.key
     by = replace(request.by, actor=actor.label)  # whom a pass vouches for, the request itself does not say
-    token, _ = await hub.passes.give(actor, by, visit.server, address_of(request, visit))
+    token = await hub.passes.give(actor, by, visit.server, address_of(request, visit))
     return Cookie(
         key=pass_name(request, visit),
         value=token,

@@ -1,7 +1,8 @@
-"""Files that several processes make together."""
+"""Files that several processes make together, or that one at a time may hold."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 from contextlib import suppress
@@ -23,3 +24,12 @@ def settle(path: Path, text: str) -> str:
             path.hardlink_to(draft)
         draft.unlink()
     return path.read_text().strip()
+
+
+def locked(fd: int) -> bool:
+    """Hold an open file's lock (flock(2)), which ends with the process; False when somebody else does."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -65,8 +65,8 @@ class Passes:
     life: timedelta
     stream_life: timedelta
 
-    async def give(self, actor: Actor, by: By, server: Server, url: str) -> tuple[str, datetime]:
-        """A pass for somebody who may visit, and its end.
+    async def give(self, actor: Actor, by: By, server: Server, url: str) -> str:
+        """A pass for somebody who may visit.
 
         Who has none that still counts opens the server anew: that is noted, a renewal is not.
         """
@@ -84,8 +84,7 @@ class Passes:
             if await store.delete_ended(tx, server.id, actor.session_public_id):
                 tx.changed(ENDED)
         claims = Claims(audience(server.id), actor.name, actor.session_public_id, epoch)
-        token = self.signer.make(claims, groups=actor.groups, url=url, now=now, expires=expires - LENIENCE)
-        return token, expires
+        return self.signer.make(claims, groups=actor.groups, url=url, now=now, expires=expires - LENIENCE)
 
     async def holder(self, token: str, server: Server) -> Actor | None:
         """Who holds this pass, expired or not, if it is for this server and its sign-in lives on."""

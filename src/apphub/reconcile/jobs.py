@@ -6,7 +6,6 @@ one of them can bear. Rights are those that whoever asked has when the step is d
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -17,7 +16,7 @@ from apphub.access.actor import Actor
 from apphub.access.grants import Target
 from apphub.audit import By
 from apphub.db import Database
-from apphub.db.changes import BULK
+from apphub.db.changes import BULK, heard
 from apphub.errors import HubError, Invalid
 from apphub.jobs import store
 from apphub.jobs.model import Item, Job, Kind
@@ -58,11 +57,7 @@ class JobRunner:
             while True:
                 news.clear()
                 if not await self._turn():
-                    try:
-                        async with asyncio.timeout(IDLE):
-                            await news.wait()
-                    except TimeoutError:
-                        continue
+                    await heard(news, IDLE)
 
     async def _turn(self) -> bool:
         """Work on one job for a while; whether there was any."""

@@ -17,7 +17,7 @@ import structlog
 
 from apphub.audit import HUB, insert_entry
 from apphub.db import Database, Tx
-from apphub.db.changes import CHECKS, DUE, server_topic
+from apphub.db.changes import CHECKS, DUE, heard, server_topic
 from apphub.db.lock import LAUNCH_RIGHTS, take_turns
 from apphub.kit import clock
 from apphub.people import store as people_store
@@ -138,8 +138,4 @@ class LaunchRights:
         async with self.db.read() as tx:
             ends = await store.find_next_end(tx)
         pause = IDLE if ends is None else min(IDLE, ends - clock.now())
-        try:
-            async with asyncio.timeout(max(pause.total_seconds(), 0.01)):
-                await news.wait()
-        except TimeoutError:
-            return
+        await heard(news, max(pause.total_seconds(), 0.01))

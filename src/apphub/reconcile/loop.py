@@ -19,7 +19,7 @@ from apphub.admission import Admission
 from apphub.admission import store as admission_store
 from apphub.admission.model import NeverFits
 from apphub.db import Database, DatabaseAway, Tx
-from apphub.db.changes import DUE, server_topic
+from apphub.db.changes import DUE, heard, server_topic
 from apphub.db.lock import ADMISSION, take_turns
 from apphub.errors import Unavailable
 from apphub.kit import clock, metrics
@@ -106,11 +106,7 @@ class Reconciler:
         async with self._db.read() as tx:
             due = await store.find_next_due(tx, self._place)
         pause = IDLE if due is None else min(IDLE, due - clock.now())
-        try:
-            async with asyncio.timeout(max(pause.total_seconds(), 0.005)):
-                await news.wait()
-        except TimeoutError:
-            return
+        await heard(news, max(pause.total_seconds(), 0.005))
 
     async def _claim(self) -> list[tuple[int, str]]:
         """Lease what is due, and let in as many of those that wait as there is room for."""
@@ -199,7 +195,7 @@ class Reconciler:
                 if not await self._do(step, why, server, sight, lease):
                     return
                 if step is Step.WAIT:
-                    await self._pause(news, pause)
+                    await heard(news, pause)
                     pause = min(pause * 1.5, LAST_PROBE)
                 if clock.now() - renewed > LEASE / 3:
                     renewed = clock.now()
@@ -266,13 +262,6 @@ class Reconciler:
     async def _renew(self, server_id: int, lease: str) -> bool:
         async with self._db.write() as tx:
             return await store.update_leased(tx, server_id, lease, lease_until=clock.now() + LEASE)
-
-    async def _pause(self, news: asyncio.Event, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await news.wait()
-        except TimeoutError:
-            return
 
     def _exited(self, ref: Ref) -> None:
         """An object has ended: wake the task that holds its server, and remember it for when nobody does."""

@@ -14,7 +14,7 @@ import structlog
 
 from apphub.audit import HUB, insert_entry
 from apphub.db import Database
-from apphub.db.changes import DUE, REMOVALS, server_topic
+from apphub.db.changes import DUE, REMOVALS, heard, server_topic
 from apphub.kit import clock
 from apphub.reconcile import store
 from apphub.servers.model import ServerKey
@@ -57,8 +57,4 @@ class Removals:
         async with self.db.read() as tx:
             first = await store.find_next_removal(tx)
         pause = IDLE if first is None else min(IDLE, first - clock.now())
-        try:
-            async with asyncio.timeout(max(pause.total_seconds(), 0.01)):
-                await news.wait()
-        except TimeoutError:
-            return
+        await heard(news, max(pause.total_seconds(), 0.01))

@@ -9,7 +9,6 @@ several hubs of a machine one keeps them, and another one when that is gone.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import time
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from apphub.access.actor import EVERYTHING
 from apphub.db import Database
 from apphub.errors import HubError
 from apphub.kit.addresses import Address
+from apphub.kit.files import locked
 from apphub.kit.urls import segment
 from apphub.people import services as store
 from apphub.proxy.base import Route
@@ -68,7 +68,7 @@ class ServiceKeeper:
         """Keep them running until cancelled, once no other hub of this machine does."""
         fd = os.open(self.lock, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            while not _locked(fd):  # noqa: ASYNC110
+            while not locked(fd):  # noqa: ASYNC110
                 await asyncio.sleep(TRY)
             await self._keep_all()
         finally:
@@ -111,14 +111,6 @@ class ServiceKeeper:
     async def _end(self, ref: Ref) -> None:
         while (await self.runtime.delete(ref, grace=self.grace)).life is Life.RUNNING:  # noqa: ASYNC110
             await asyncio.sleep(0.5)
-
-
-def _locked(fd: int) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def _name(spec: LaunchSpec) -> str:

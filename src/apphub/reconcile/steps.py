@@ -20,7 +20,7 @@ from apphub.access.model import NewToken
 from apphub.access.roles import BUILT_IN
 from apphub.admission import Admission
 from apphub.db import Database
-from apphub.db.changes import DUE, RIGHTS, routes_topic, server_topic
+from apphub.db.changes import DUE, RIGHTS, heard, routes_topic, server_topic
 from apphub.kit import clock, metrics
 from apphub.kit.secrets import Keys
 from apphub.oauth import store as oauth_store
@@ -287,11 +287,7 @@ class Steps:
                     row = await servers_store.find_server_by_id(tx, server.id)
                 if row is None or row.routed_attempt is None:
                     return
-                try:
-                    async with asyncio.timeout(min(left, 0.5)):
-                        await news.wait()
-                except TimeoutError:
-                    continue
+                await heard(news, min(left, 0.5))
 
 
 def _told_start(server: Server, status: str) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import structlog
 
 from apphub.db import Database
-from apphub.db.changes import ENDED, RIGHTS
+from apphub.db.changes import ENDED, RIGHTS, heard
 from apphub.passes import Passes
 from apphub.proxy.base import DataPlane
 
@@ -48,12 +48,8 @@ class VisitorReview:
             while True:
                 news.clear()
                 await self._review()
-                try:
-                    async with asyncio.timeout(await self._pause()):
-                        await news.wait()
-                except TimeoutError:
-                    continue
-                await asyncio.sleep(TOGETHER)
+                if await heard(news, await self._pause()):
+                    await asyncio.sleep(TOGETHER)
 
     async def _review(self) -> None:
         denied = await self.passes.review()

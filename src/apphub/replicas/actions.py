@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from apphub.db import Database
-from apphub.db.changes import DUE, REPLICAS
+from apphub.db.changes import DUE, REPLICAS, heard
 from apphub.db.lock import JOBS, take_turns
 from apphub.kit import clock
 from apphub.kit.processes import lives, this_process
@@ -65,11 +65,7 @@ class Replicas:
             while self.several:
                 news.clear()
                 await self.look()
-                try:
-                    async with asyncio.timeout(EVERY.total_seconds() * random.uniform(0.75, 1.25)):  # noqa: S311
-                        await news.wait()
-                except TimeoutError:
-                    continue
+                await heard(news, EVERY.total_seconds() * random.uniform(0.75, 1.25))  # noqa: S311
             await asyncio.Event().wait()
 
     async def look(self) -> None:

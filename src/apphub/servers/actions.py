@@ -19,7 +19,7 @@ from apphub.admission.actions import asks
 from apphub.admission.model import NeverFits
 from apphub.audit import By, insert_entry
 from apphub.db import Database, Tx
-from apphub.db.changes import DUE, RIGHTS, server_topic
+from apphub.db.changes import DUE, RIGHTS, heard, server_topic
 from apphub.db.lock import ACTIVE_SERVERS, take_turns
 from apphub.errors import Conflict, Invalid, shown
 from apphub.kit import clock, metrics
@@ -285,11 +285,7 @@ class Servers:
                 if done(server) or left <= 0:
                     return server
                 # News may be lost (another replica, a restart); rows are the truth.
-                try:
-                    async with asyncio.timeout(min(left, 1.0)):
-                        await news.wait()
-                except TimeoutError:
-                    continue
+                await heard(news, min(left, 1.0))
 
     async def started(self, server: Server, patience: timedelta) -> Server | None:
         """Wait until this attempt is ready or has failed."""

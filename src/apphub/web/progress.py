@@ -15,7 +15,7 @@ import msgspec
 from litestar.response import Stream
 
 from apphub.admission import Spot
-from apphub.db.changes import server_topic
+from apphub.db.changes import heard, server_topic
 from apphub.hub import Hub
 from apphub.runtimes.base import Ref
 from apphub.servers.model import Server
@@ -104,11 +104,7 @@ async def _tell(
                 yield b"".join(frames) or b"\n\n"
             if over:
                 return
-            try:
-                async with asyncio.timeout(LOOK):
-                    await news.wait()
-            except TimeoutError:
-                continue
+            await heard(news, LOOK)
 
 
 def _said(event: dict[str, Any], say: Callable[[str], str]) -> dict[str, Any]:
