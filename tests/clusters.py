@@ -16,7 +16,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -249,9 +248,20 @@ class Cluster:
         """What the database says."""
         return asyncio.run(ask(self.database, statement))
 
-    def restart_database(self) -> None:
-        """Stop PostgreSQL at once, as a crash of its machine would, and start it again."""
+    @property
+    def _postmaster(self) -> int | None:
         assert self._server is not None
-        self._server.stop()
-        time.sleep(0.5)
+        file = Path(self._server.pgdata) / "postmaster.pid"
+        return int(file.read_text().split()[0]) if file.exists() else None
+
+    def crash_database(self) -> None:
+        """PostgreSQL ends at once and writes nothing more, as a crash of its machine would have it."""
+        pid = self._postmaster
+        assert pid is not None
+        os.kill(pid, signal.SIGQUIT)  # its "immediate shutdown"
+        until(lambda: not Path(f"/proc/{pid}").exists(), "PostgreSQL has ended")
+
+    def start_database(self) -> None:
+        """It is there again, with what it had acknowledged."""
+        assert self._server is not None
         self._server.ensure_postgres_running()

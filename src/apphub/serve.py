@@ -15,7 +15,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -26,6 +26,7 @@ from granian.server.embed import Server as WebServer
 
 from apphub import __version__
 from apphub.app import build_app, edge_door, server_door
+from apphub.db import once_there
 from apphub.declared.reload import Reader
 from apphub.errors import HubError, Unavailable
 from apphub.folder import hold, meeting_of, open_folder, others
@@ -143,7 +144,11 @@ async def _hub(
     address = _api_address(settings, shared=others(settings.data_dir, "hub", number))
     hides = bool(Urls(settings.base_url, "", settings.public_url, settings.apps).cookie_prefix)
     plane = ControlPlane(meeting.control(number), settings.base_url, ended=meeting.ended, hides=hides)
-    async with open_hub(settings, f"http://{address}", plane, stop, reader, file) as hub:
+
+    def begin() -> AbstractAsyncContextManager[Hub]:
+        return open_hub(settings, f"http://{address}", plane, stop, reader, file)
+
+    async with once_there(begin, stop) as hub:
         app = build_app(hub)
         async with (
             _listening(edge_door(app, hub), uds=meeting.hub(number)),

@@ -112,11 +112,29 @@ class Killer(threading.Thread):
             hub.start()
             self.kills += 1
             if self.kills == 4:
-                self._cluster.restart_database()
+                self._cluster.crash_database()
+                time.sleep(0.5)
+                self._cluster.start_database()
 
     def stop(self) -> None:
         self._over.set()
         self.join()
+
+
+def test_a_hub_that_starts_before_its_database_waits_for_it() -> None:
+    with Cluster(hubs=2, edges=1) as cluster:
+        late, leaving = cluster.hubs
+        for hub in cluster.hubs:
+            hub.kill()
+        cluster.crash_database()
+        for hub in cluster.hubs:
+            hub.start()
+            until(lambda hub=hub: "database.awaited" in hub.logs, f"{hub.name} waits")  # type: ignore[misc]
+        assert leaving.stop(within=10) == 1
+        assert "The database does not answer" in leaving.logs
+        assert late.alive
+        cluster.start_database()
+        until(late.answers, "the other one serves")
 
 
 @pytest.mark.timeout(900)

@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from apphub import __version__
-from apphub.db import migrate, open_database
+from apphub.db import DatabaseAway, migrate, open_database
 from apphub.db.engine import DatabaseUnusable
 from apphub.db.tables import metadata
 from apphub.db.types import Moment
@@ -141,13 +141,17 @@ async def test_a_database_that_a_newer_release_has_only_expanded_goes_on_working
     ("url", "words"),
     [
         ("mysql://h/d", "begins with 'mysql'"),
-        ("postgresql://nobody@127.0.0.1:1/none", "cannot be used"),
         ("sqlite:////dev/null/x.sqlite", "cannot be used"),
     ],
 )
 async def test_a_database_that_cannot_be_used_is_said_in_words(tmp_path: Path, url: str, words: str) -> None:
     with pytest.raises(DatabaseUnusable, match=words):
         await open_database(url, tmp_path)
+
+
+async def test_a_server_that_is_not_there_may_come(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseAway):
+        await open_database("postgresql://nobody@127.0.0.1:1/none", tmp_path)
 
 
 async def test_a_file_that_is_no_database_is_said_in_words(tmp_path: Path) -> None:

@@ -2,5 +2,6 @@
 
 from apphub.db.engine import Database, DatabaseAway, InTheWay, Tx
 from apphub.db.open import open_database
+from apphub.db.wait import once_there
 
-__all__ = ["Database", "DatabaseAway", "InTheWay", "Tx", "open_database"]
+__all__ = ["Database", "DatabaseAway", "InTheWay", "Tx", "once_there", "open_database"]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 from alembic import command
@@ -19,7 +18,8 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from apphub import __version__
-from apphub.db.engine import DatabaseUnusable
+from apphub.db.engine import DatabaseAway, DatabaseUnusable
+from apphub.db.refusals import told
 
 #: Number of the advisory lock that migrating replicas take on PostgreSQL.
 LOCK = 4_817_220_931
@@ -100,15 +100,18 @@ async def _upgrade_postgres(url: str) -> None:
         async with engine.begin() as connection:
             await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
             await connection.run_sync(_upgrade)
-    except (OSError, sa.exc.DBAPIError) as error:
-        cause: Any = getattr(error, "orig", error)
-        raise DatabaseUnusable(f"The database cannot be used: {cause}.", "Look at its URL.") from error
+    except OSError as error:
+        raise DatabaseAway from error
+    except sa.exc.DBAPIError as error:
+        if isinstance(told(error), DatabaseAway):
+            raise DatabaseAway from error.orig
+        raise DatabaseUnusable(f"The database cannot be used: {error.orig}.", "Look at its URL.") from error
     finally:
         await engine.dispose()
 
 
 async def upgrade(url: str) -> None:
-    """Bring the database at this SQLAlchemy URL up to date. Raises `DatabaseUnusable` in words."""
+    """Bring the database at this SQLAlchemy URL up to date. Raises `DatabaseUnusable` in words, or `DatabaseAway`."""
     if url.startswith("sqlite"):
         await asyncio.to_thread(_upgrade_sqlite, url)
     else:

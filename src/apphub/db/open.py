@@ -17,7 +17,7 @@ from apphub.db.sqlite import SqliteDatabase
 async def open_database(url: str | None, data_dir: Path) -> Database:
     """Open PostgreSQL by its URL, or SQLite in the data folder; tables are brought up to date.
 
-    Raises `DatabaseUnusable` in words.
+    Raises `DatabaseUnusable` in words; `DatabaseAway` where it may be there in a moment.
     """
     if url is None or url.startswith("sqlite"):
         path = data_dir / "hub.sqlite" if url is None else Path(url.partition(":///")[2])
