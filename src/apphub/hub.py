@@ -22,6 +22,7 @@ from apphub.access.actor import EVERYTHING
 from apphub.admission import Admission
 from apphub.audit import Audit
 from apphub.db import Database, DatabaseAway, InTheWay, open_database
+from apphub.db.kept import Kept
 from apphub.declared import declare
 from apphub.declared.newest import changed_at
 from apphub.declared.reload import Reader, Reload
@@ -101,6 +102,8 @@ class Hub:
     publisher: Publisher
     usage: Usage
     keeping: Keeping
+    #: Answers to callers who asked a moment ago who they are.
+    who: Kept[bytes]
     #: Passwords made for administrators at this start, to be shown once.
     new_passwords: dict[str, str]
     #: Set to end the hub.
@@ -202,6 +205,7 @@ async def open_hub(
             publisher=publisher,
             usage=usage,
             keeping=keeping,
+            who=Kept(db.changes),
             new_passwords=await _first_passwords(settings, login),
             stopping=stopping,
         )

@@ -44,9 +44,12 @@ class Reach:
 EVERYTHING = Reach()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Actor:
-    """The one who asks. `rights` are asked one by one: the owner's and, for a narrowed token, the token's."""
+    """The one who asks. `rights` are asked one by one: the owner's and, for a narrowed token, the token's.
+
+    Equal only to itself: a credential that is looked up again makes another one.
+    """
 
     kind: Literal["user", "service"]
     id: int
@@ -65,7 +68,7 @@ class Actor:
     expires: datetime | None = None
     #: True when a cookie proves it, so that a foreign page could make the browser send it.
     by_cookie: bool = False
-    _derived: dict[Hashable, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+    _derived: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def user_id(self) -> int | None:

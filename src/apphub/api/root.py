@@ -13,7 +13,7 @@ from apphub.access.scopes import of_jupyterhub
 from apphub.api.schema.shapes import Asking, HubVersion, Info, ServiceAsking, UserAsking
 from apphub.api.wire import service_json, user_json
 from apphub.people import services as services_store
-from apphub.web.json import answer, empty
+from apphub.web.json import answer, empty, encode, ready
 from apphub.web.needs import needs, public, signed_in
 from apphub.web.request import HubRequest
 from apphub.web.says import Query, says
@@ -62,27 +62,37 @@ async def info(request: HubRequest) -> Response[bytes]:
 )
 async def user(request: HubRequest) -> Response[bytes]:
     """Who the caller is, and what the caller may do: what every server asks about every visitor."""
+    hub, own = request.hub, request.query_params.get("own_scopes") == "1"
+    key, count = (request.actor, own), hub.db.changes.count
+    body = hub.who.find(key)
+    if body is None:
+        model, lasts = await _asking(request, own)
+        body = encode(model)
+        if lasts:
+            hub.who.keep(key, body, count)
+    return ready(body)
+
+
+async def _asking(request: HubRequest, own: bool) -> tuple[UserAsking | ServiceAsking, bool]:
+    """The model of the caller, and whether it stays so until something is written."""
     actor, hub = request.actor, request.hub
     asking: Asking = {
         "token_id": f"a{actor.token_id}" if actor.token_id is not None else None,
         "session_id": actor.session_public_id if actor.token_id is not None else None,
-        "scopes": await _scopes(request),
+        "scopes": await _scopes(request, own),
     }
-    model: UserAsking | ServiceAsking
     if actor.kind == "user":
         account = await hub.views.account(actor.name)
         line = await hub.admission.spots_of(account.servers)
-        model = {**user_json(account, actor, hub.urls, line=line), **asking}
-    else:
-        async with hub.db.read() as tx:
-            service = await services_store.get_service(tx, actor.name)
-        model = {**service_json(service, actor), **asking}
-    return answer(model)
+        return {**user_json(account, actor, hub.urls, line=line), **asking}, not line
+    async with hub.db.read() as tx:
+        service = await services_store.get_service(tx, actor.name)
+    return {**service_json(service, actor), **asking}, True
 
 
-async def _scopes(request: HubRequest) -> list[str]:
-    """What the caller may do, in JupyterHub's words; with `?own_scopes=1` also in those of our own."""
-    actor, own = request.actor, request.query_params.get("own_scopes") == "1"
+async def _scopes(request: HubRequest, own: bool) -> list[str]:
+    """What the caller may do, in JupyterHub's words; with `own` also in those of our own."""
+    actor = request.actor
     by_group = await _by_group(request)
     if not by_group:
         return actor.once(("scopes", own), lambda: _told(set(actor.grants().names()), own))

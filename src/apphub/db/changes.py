@@ -85,6 +85,8 @@ class Changes:
     """Topics of this process."""
 
     def __init__(self) -> None:
+        #: How often anything at all has changed, as far as this process knows: once for each of its commits.
+        self.count = 0
         self._boxes: defaultdict[str, set[Box]] = defaultdict(set)
         self._versions: defaultdict[str, int] = defaultdict(int)
         self._listeners: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
@@ -94,7 +96,8 @@ class Changes:
         return self._versions[topic]
 
     def tell(self, topics: Iterable[str]) -> None:
-        """Wake all who listen to these topics."""
+        """Something was written: wake all who listen to these topics."""
+        self.count += 1
         for topic in topics:
             if topic == RIGHTS:
                 self._versions[topic] += 1

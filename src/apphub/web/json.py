@@ -16,8 +16,6 @@ from litestar.types import (
     Send,
 )
 
-_ENCODER = msgspec.json.Encoder()
-
 
 class Answer(Response[bytes]):
     """Bytes that are ready to be sent: what the framework does for every other kind of answer (encoders,
@@ -58,9 +56,18 @@ class Answer(Response[bytes]):
         await send(body)
 
 
+#: A value as JSON.
+encode = msgspec.json.Encoder().encode
+
+
 def answer(value: Any, status: int = 200) -> Response[bytes]:
     """A JSON answer."""
-    return Answer(_ENCODER.encode(value), status)
+    return Answer(encode(value), status)
+
+
+def ready(body: bytes) -> Response[bytes]:
+    """An answer of JSON that is there already."""
+    return Answer(body, 200)
 
 
 def empty(status: int = 200) -> Response[bytes]:
