@@ -6,17 +6,15 @@ from collections import Counter
 from types import SimpleNamespace
 from typing import cast
 
-import pytest
 from litestar.handlers import HTTPRouteHandler
 
+from all_routes import Route, routes
 from apphub.access.scopes import SCOPES
 from apphub.app import build_app, render_error
 from apphub.hub import Hub
 from apphub.kit.urls import Urls
 from apphub.web.dispatch import Dispatch
 from apphub.web.needs import Need, manages, needs, needs_list, public, signed_in, visitor
-
-Route = tuple[str, str]
 
 #: Open to whoever comes. A line more here is a decision, and looks like one in a review.
 OPEN: dict[Route, str] = {
@@ -49,26 +47,6 @@ OPEN: dict[Route, str] = {
 }
 #: The edge asks here about every first request to a guarded app, whatever its method.
 CHECK = "/hub/edge/check/{rest}"
-
-
-def routes() -> list[tuple[Route, HTTPRouteHandler]]:
-    """All routes with their handlers; Litestar answers OPTIONS by itself, with nothing but methods."""
-    # The document of the API names the hub's base URL; nothing else of a hub is asked.
-    hub = SimpleNamespace(urls=Urls("/", "http://127.0.0.1:8081", None))
-    app = build_app(cast("Hub", hub))
-    found = []
-    for route in app.routes:
-        for handler in route.route_handlers:
-            if not isinstance(handler, HTTPRouteHandler):
-                pytest.fail(f"{route.path} is not HTTP: only the edge speaks websockets")
-            path = "/".join(
-                f"{{{part.name}}}" if hasattr(part, "name") else str(part) for part in route.path_components
-            )
-            for method in handler.http_methods:
-                if str(method) == "OPTIONS" and "options_handler" in str(handler.fn):
-                    continue
-                found.append(((str(method), f"/{path}"), handler))
-    return found
 
 
 def _needs(handler: HTTPRouteHandler) -> list[Need]:
