@@ -9,7 +9,7 @@ page keeps people with disabilities out.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -93,13 +93,13 @@ class Visitor:
         pattern = re.escape(f"{self.hub.url}{path}").replace(r"\*", ".*")
         expect(self.page).to_have_url(re.compile(f"^{pattern}$"), timeout=PATIENCE)
 
-    def barriers(self) -> list[str]:
-        """What axe-core finds wrong with the page as it is shown now, in light and in dark colours."""
+    def barriers(self, part: str | None = None, *, schemes: Sequence[str] = ("light", "dark")) -> list[str]:
+        """What axe-core finds wrong with the page as it is shown now, or with this part (CSS) of it."""
         found = []
-        for scheme in ("light", "dark"):
+        for scheme in schemes:
             # Without motion: a colour on its way to another is nobody's contrast.
             self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
-            answer = Axe().run(self.page, options={"runOnly": _RULES}).response
+            answer = Axe().run(self.page, context=part, options={"runOnly": _RULES}).response
             found += [
                 f"{scheme} {urlsplit(self.page.url).path}: {rule['id']}: {rule['help']}: {node['html'][:200]}"
                 for rule in answer["violations"]

@@ -11,13 +11,11 @@ from typing import Any
 
 import apps
 import pytest
+from barriers import NARROW, WIDE, opened, seen
 from browsing import Visitor, visiting
 from playwright.sync_api import Browser, expect
 
 from hubs import TRIAL, RunningHub, until
-
-#: The narrowest screen that WCAG asks for, and a usual one, in CSS pixels.
-WIDTHS = (320, 1280)
 
 
 @pytest.fixture(scope="module")
@@ -100,57 +98,74 @@ def code(hub: RunningHub) -> str:
     return str(answer.json()["code"])
 
 
-def judged(visitor: Visitor, paths: dict[str, str]) -> list[str]:
+def judged(visitor: Visitor, paths: dict[str, str], *schemes: str) -> list[str]:
     """What is wrong with these pages; each is known by its heading of the first level."""
-    found = []
-    for path, heading in paths.items():
-        visitor.go(path)
-        expect(visitor.page.get_by_role("heading", level=1)).to_contain_text(heading)
-        found += visitor.barriers()
-        if visitor.overflow:
-            found.append(f"{path}: wider than the screen by {visitor.overflow} pixels")
-    return found
+    return [one for path, heading in paths.items() for one in seen(visitor, path, heading, *schemes)]
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_who_has_not_signed_in_meets_no_barrier(hub: RunningHub, browser: Browser, width: int) -> None:
-    with visiting(browser, hub, viewport={"width": width, "height": 800}) as nobody:
+def all_pages(hub: RunningHub) -> dict[str, str]:
+    """Every page for people, in every state."""
+    consent = (
+        "hub/api/oauth2/authorize?client_id=service-docs&response_type=code"
+        "&redirect_uri=http%3A%2F%2Fdocs.example%2Fcallback&scope=read:users!user+servers!user"
+    )
+    return {
+        "hub/home": "Hello, ada",
+        "hub/spawn/ada?profile=asks": "Start Asks a lot",
+        "hub/spawn-pending/ada/slow": "Starting slow",
+        "hub/spawn-pending/ada/ended": "It did not start",
+        "hub/server/ada/fine": "fine",
+        "hub/server/ada/ended": "ended",
+        "hub/sign-ins": "My account",
+        "hub/token": "Tokens",
+        consent: "Allow",
+        f"hub/accept-share?code={code(hub)}": "shares the server",
+    }
+
+
+NEW_PASSWORD = "a better password"
+#: Pages of refusals, by the status that they come with.
+REFUSALS = {
+    424: {"user/ada/old/": "Not running"},
+    404: {"hub/nowhere": "Not found", "hub/accept-share?code=nonsense": "Not found"},
+    403: {"hub/admin/audit": "Not allowed"},
+}
+
+
+def test_who_has_not_signed_in_meets_no_barrier(hub: RunningHub, browser: Browser) -> None:
+    with visiting(browser, hub, viewport=WIDE) as nobody:
         found = judged(nobody, {"hub/login": "Sign in", "hub/api-docs": "API"})
         with nobody.refused(403):
             nobody.sign_in("ada", "wrong")
             expect(nobody.page.get_by_role("alert")).to_be_visible()
             found += nobody.barriers()
+        nobody.page.set_viewport_size(NARROW)
+        found += judged(nobody, {"hub/login": "Sign in", "hub/api-docs": "API"}, "light")
     assert found == []
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_who_has_signed_in_meets_no_barrier(hub: RunningHub, browser: Browser, width: int) -> None:
-    consent = (
-        "hub/api/oauth2/authorize?client_id=service-docs&response_type=code"
-        "&redirect_uri=http%3A%2F%2Fdocs.example%2Fcallback&scope=read:users!user+servers!user"
-    )
-    with visiting(browser, hub, viewport={"width": width, "height": 800}) as ada:
+def test_who_has_signed_in_meets_no_barrier(hub: RunningHub, browser: Browser) -> None:
+    found = []
+    with visiting(browser, hub, viewport=WIDE) as ada:
         ada.sign_in("ada")
         ada.shows("hub/home")
-        found = judged(
-            ada,
-            {
-                "hub/home": "Hello, ada",
-                "hub/spawn/ada?profile=asks": "Start Asks a lot",
-                "hub/spawn-pending/ada/slow": "Starting slow",
-                "hub/spawn-pending/ada/ended": "It did not start",
-                "hub/server/ada/fine": "fine",
-                "hub/server/ada/ended": "ended",
-                "hub/sign-ins": "My account",
-                "hub/token": "Tokens",
-                consent: "Allow",
-                f"hub/accept-share?code={code(hub)}": "shares the server",
-            },
-        )
-        with ada.refused(424):
-            found += judged(ada, {"user/ada/old/": "Not running"})
-        with ada.refused(404):
-            found += judged(ada, {"hub/nowhere": "Not found"})
+        for path, heading in all_pages(hub).items():
+            found += seen(ada, path, heading)
+            found += opened(ada)
+        for status, pages in REFUSALS.items():
+            with ada.refused(status):
+                found += judged(ada, pages)
+    assert found == []
+
+
+def test_a_narrow_screen_shows_every_page(hub: RunningHub, browser: Browser) -> None:
+    with visiting(browser, hub, viewport=NARROW) as ada:
+        ada.sign_in("ada")
+        ada.shows("hub/home")
+        found = judged(ada, all_pages(hub), "light")
+        for status, pages in REFUSALS.items():
+            with ada.refused(status):
+                found += judged(ada, pages, "light")
     assert found == []
 
 
@@ -158,6 +173,34 @@ def test_a_new_person_with_nothing_yet_meets_no_barrier(hub: RunningHub, browser
     with visiting(browser, hub) as bob:
         bob.sign_in("bob")
         assert judged(bob, {"hub/home": "Hello, bob", "hub/token": "Tokens"}) == []
+
+
+def change_password(visitor: Visitor, old: str) -> None:
+    """Fill in the form that the page shows, and send it."""
+    fields = {"Present password": old, "New password": NEW_PASSWORD, "New password again": NEW_PASSWORD}
+    for label, text in fields.items():
+        visitor.page.get_by_label(label, exact=True).fill(text)
+    visitor.page.get_by_role("button", name="Change my password").click()
+
+
+def test_the_first_steps_on_a_new_hub_meet_no_barrier(browser: Browser) -> None:
+    with RunningHub() as fresh, visiting(browser, fresh) as admin:
+        admin.sign_in("admin", fresh.password)
+        expect(admin.page.get_by_role("heading", name="Welcome. This hub is new.")).to_be_visible()
+        found = admin.barriers()
+        admin.page.get_by_role("link", name="Choose a password of your own").click()
+        found += seen(admin, "hub/password", "Change my password")
+        with admin.refused(403):
+            change_password(admin, "not this one")
+            expect(admin.page.get_by_role("alert")).to_be_visible()
+            found += admin.barriers()
+        change_password(admin, fresh.password)
+        admin.shows("hub/sign-ins?changed=1")
+        found += admin.barriers()
+        admin.page.get_by_role("button", name="Sign out").click()
+        admin.sign_in("admin", NEW_PASSWORD)
+        admin.shows("hub/home")
+        assert found == []
 
 
 def test_the_judge_does_find_barriers(hub: RunningHub, browser: Browser) -> None:

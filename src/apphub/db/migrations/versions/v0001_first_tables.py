@@ -120,7 +120,8 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     with op.batch_alter_table("users", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_users_last_activity"), ["last_activity"], unique=False)
+        batch_op.create_index("ix_users_name", ["name", "deleted", "id"], unique=False)
+        batch_op.create_index("ix_users_activity", ["last_activity", "id", "name", "deleted"], unique=False)
 
     op.create_table(
         "holders",
