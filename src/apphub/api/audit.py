@@ -12,7 +12,6 @@ from apphub.api.paging import DEFAULT, MOST
 from apphub.api.schema.shapes import AuditEntry, AuditPage
 from apphub.audit.actions import Audit
 from apphub.audit.model import ACTIONS, Entry, Search
-from apphub.kit.clock import wire_time
 from apphub.web.auditing import search_of, whole_number
 from apphub.web.json import answer
 from apphub.web.needs import needs
@@ -75,7 +74,7 @@ def entry_json(entry: Entry) -> AuditEntry:
     """One line of the log."""
     return {
         "id": entry.id,
-        "at": wire_time(entry.at),
+        "at": entry.at,
         "actor": entry.actor,
         "on_behalf_of": entry.behalf,
         "action": entry.action,

@@ -8,7 +8,6 @@ from apphub.api.bodies import as_object, mapping, only
 from apphub.api.profiles import ONE, binding_json, full_json
 from apphub.api.schema.profiles import Bind, BindingModel, FullProfile, RollBack, VersionModel
 from apphub.errors import Invalid, shown
-from apphub.kit.clock import wire_time
 from apphub.profiles.actions import NoSuchBinding
 from apphub.profiles.secret import concealed
 from apphub.profiles.whom import parse_whom
@@ -30,7 +29,7 @@ async def list_versions(request: HubRequest) -> Response[bytes]:
         {
             "version": version.number,
             "current": version.number == current,
-            "created": wire_time(version.created),
+            "created": version.created,
             "actor": version.actor,
             "definition": concealed(version.definition),
         }

@@ -24,7 +24,6 @@ from apphub.api.schema.profiles import (
 )
 from apphub.api.wire import user_target
 from apphub.errors import Invalid, shown
-from apphub.kit.clock import wire_time
 from apphub.kit.names import SLUG
 from apphub.people.model import NoSuchUser
 from apphub.profiles.forms import options_schema
@@ -75,7 +74,7 @@ def listed_json(request: HubRequest, offer: Offer) -> ListedProfile:
         **profile_json(offer.profile),
         "version": offer.version,
         "source": "settings" if offer.source == "settings" else "api",
-        "withdrawn": wire_time(offer.withdrawn),
+        "withdrawn": offer.withdrawn,
         "open": offer.withdrawn is None and request.hub.catalogue.is_open(offer.slug, starter(request.actor)),
     }
 

@@ -9,7 +9,6 @@ from apphub.api.paging import PAGING, page_bounds, page_json, wants_pages
 from apphub.api.schema.bodies import MoveProxy, Shutdown
 from apphub.api.schema.shapes import Page, RouteModel, Told
 from apphub.errors import Invalid, shown
-from apphub.kit.clock import wire_time
 from apphub.servers.model import Server
 from apphub.web.json import answer, empty
 from apphub.web.needs import needs
@@ -25,7 +24,7 @@ def route_json(server: Server, prefix: str) -> RouteModel:
         "data": {
             "user": server.key.user,
             "server_name": server.key.name,
-            "last_activity": wire_time(server.last_activity),
+            "last_activity": server.last_activity,
         },
     }
 

@@ -14,7 +14,6 @@ from apphub.api.schema.bodies import CreateCode, GrantShare, RevokeShare
 from apphub.api.schema.shapes import NewShareCode, Nothing, Page, ShareCodeModel, ShareModel
 from apphub.api.wire import server_share_json
 from apphub.errors import Invalid, shown
-from apphub.kit.clock import wire_time
 from apphub.servers.model import ServerKey
 from apphub.shares.model import LEVELS, Level, Of, Share, ShareCode, With, with_filter
 from apphub.web.json import answer, empty
@@ -46,11 +45,11 @@ def share_json(share: Share, request: HubRequest) -> ShareModel:
         "user": {"name": share.user} if share.user is not None else None,
         "group": {"name": share.group} if share.group is not None else None,
         "kind": "user" if share.user is not None else "group",
-        "created_at": wire_time(share.created),
+        "created_at": share.created,
     }
     if request.query_params.get("own_keys") == "1":
         model["level"] = share.level.value
-        model["expires_at"] = wire_time(share.expires)
+        model["expires_at"] = share.expires
     return model
 
 
@@ -60,10 +59,10 @@ def code_json(code: ShareCode, request: HubRequest) -> ShareCodeModel:
         "server": server_share_json(code.server, request.hub.urls),
         "scopes": with_filter(code.scopes, code.server.key),
         "id": code.wire_id,
-        "created_at": wire_time(code.created),
-        "expires_at": wire_time(code.expires),
+        "created_at": code.created,
+        "expires_at": code.expires,
         "exchange_count": code.exchange_count,
-        "last_exchanged_at": wire_time(code.last_exchanged),
+        "last_exchanged_at": code.last_exchanged,
     }
 
 

@@ -15,7 +15,6 @@ from apphub.api.schema.profiles import Preview, ReadingModel, Validate, Verdict
 from apphub.api.wire import user_target
 from apphub.declared.reload import Reading
 from apphub.errors import Invalid
-from apphub.kit.clock import wire_time
 from apphub.people.model import NoSuchUser
 from apphub.runtimes.base import LaunchSpec
 from apphub.servers.model import ServerKey, parse_server_name
@@ -143,7 +142,7 @@ async def read_again(request: HubRequest) -> Response[bytes]:
 def reading_json(request: HubRequest, reading: Reading) -> ReadingModel:
     """How a reading went."""
     return {
-        "at": wire_time(reading.at),
+        "at": reading.at,
         "ok": not reading.problems,
         "problems": list(reading.problems),
         "notes": list(reading.notes),

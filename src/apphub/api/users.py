@@ -54,11 +54,11 @@ def _page(request: HubRequest) -> Page:
 @get("/hub/api/users", guards=[needs_list("list:users")], opt=says({200: paged(UserModel)}, query=_LISTING))
 async def list_users(request: HubRequest) -> Response[bytes]:
     """Users within reach, a page at a time."""
-    page, hub, reach = _page(request), request.hub, request.reach("list:users")
+    page, hub, actor, reach = _page(request), request.hub, request.actor, request.reach("list:users")
     accounts = await hub.views.list_accounts(reach, page)
     stopped = _stopped(request)
     line = await hub.admission.spots_of(server for account in accounts for server in account.servers)
-    models = [user_json(account, request.actor, hub.urls, stopped=stopped, line=line) for account in accounts]
+    models = [user_json(account, actor, hub.urls, stopped=stopped, line=line) for account in accounts]
     if not wants_pages(request):
         return answer(models)
     total = await hub.views.count_accounts(reach, page)
@@ -82,8 +82,9 @@ async def create_users(request: HubRequest) -> Response[bytes]:
     new, _ = await request.hub.people.create(request.actor, request.by, names, admin=admin)
     if not new:
         raise Conflict(f"All {len(names)} users already exist")
-    accounts = await request.hub.views.list_named(new)
-    return answer([user_json(account, request.actor, request.hub.urls) for account in accounts], 201)
+    hub, actor = request.hub, request.actor
+    accounts = await hub.views.list_named(new)
+    return answer([user_json(account, actor, hub.urls) for account in accounts], 201)
 
 
 @get("/hub/api/users/{user:str}", guards=[needs(*SEE_USER)], opt=says({200: UserModel}, query=[_STOPPED]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from apphub.access.actor import Actor
@@ -18,7 +18,6 @@ from apphub.api.schema.shapes import (
     TokenModel,
     UserModel,
 )
-from apphub.kit.clock import wire_time
 from apphub.kit.urls import Urls
 from apphub.people.model import Group, Person, Service
 from apphub.servers.model import Server
@@ -37,12 +36,25 @@ SEE_USER = (
     "read:roles:users",
     "admin:auth_state",
 )
+#: The scopes that show a key of a user model; kind and name are for all who see the user.
+USER_KEYS: Mapping[str, frozenset[str]] = {
+    "server": frozenset({"read:users"}),
+    "pending": frozenset({"read:users"}),
+    "created": frozenset({"read:users"}),
+    "admin": frozenset({"read:users", "read:users:name", "read:servers", "read:roles:users"}),
+    "roles": frozenset({"read:users", "read:roles:users"}),
+    "groups": frozenset({"read:users", "read:users:groups"}),
+    "last_activity": frozenset({"read:users", "read:users:activity"}),
+    "user_info": frozenset({"read:users", "read:users:name", "read:servers"}),
+    "auth_state": frozenset({"admin:auth_state"}),
+    "servers": frozenset({"read:servers"}),
+}
 
 
 def roles_of(person: Person) -> list[str]:
     """All roles of a person, with those that follow by themselves."""
-    roles = {"user", *person.roles}
-    return sorted(roles | {"admin"} if person.admin else roles)
+    own = ["admin", "user"] if person.admin else ["user"]
+    return sorted({*own, *person.roles}) if person.roles else own
 
 
 def user_target(person: Person) -> Target:
@@ -51,17 +63,17 @@ def user_target(person: Person) -> Target:
 
 
 def sees_everywhere(actor: Actor) -> frozenset[str] | None:
-    """What the actor may see of every user alike; None when that differs from one to the other."""
+    """The keys that the actor may see of every user alike; None when that differs from one to the other."""
     return actor.once("sees everywhere", lambda: _sees_everywhere(actor))
 
 
 def _sees_everywhere(actor: Actor) -> frozenset[str] | None:
     held = [scope for scope in SEE_USER if actor.holds(scope)]
-    return None if any(actor.reach(scope).clauses for scope in held) else frozenset(held)
+    return None if any(actor.reach(scope).clauses for scope in held) else _keys(held)
 
 
 def _sees(actor: Actor, person: Person) -> frozenset[str]:
-    """What the actor may see of this one user."""
+    """The keys that the actor may see of this one user."""
     if (alike := sees_everywhere(actor)) is not None:
         return alike
     target = user_target(person)
@@ -71,7 +83,12 @@ def _sees(actor: Actor, person: Person) -> frozenset[str]:
 
 
 def _seen(actor: Actor, target: Target) -> frozenset[str]:
-    return frozenset(scope for scope in SEE_USER if actor.may(scope, target))
+    return _keys(scope for scope in SEE_USER if actor.may(scope, target))
+
+
+def _keys(scopes: Iterable[str]) -> frozenset[str]:
+    held = set(scopes)
+    return frozenset(key for key, shown_by in USER_KEYS.items() if held & shown_by)
 
 
 def user_json(
@@ -88,26 +105,28 @@ def user_json(
     """
     person = account.person
     default = account.server("")
-    ready = default is not None and default.ready
-    see = _sees(actor, person)
+    sees = _sees(actor, person)
     model: UserModel = {"kind": "user", "name": person.name}
-    if "read:users" in see:
+    if "server" in sees:
+        ready = default is not None and default.ready
         model["server"] = urls.server(person.name, "") if ready else None
+    if "pending" in sees:
         model["pending"] = default.pending if default is not None else None
-        model["created"] = wire_time(person.created)
-    if see & {"read:users", "read:users:name", "read:servers", "read:roles:users"}:
+    if "created" in sees:
+        model["created"] = person.created
+    if "admin" in sees:
         model["admin"] = person.admin
-    if see & {"read:users", "read:roles:users"}:
+    if "roles" in sees:
         model["roles"] = roles_of(person)
-    if see & {"read:users", "read:users:groups"}:
+    if "groups" in sees:
         model["groups"] = list(person.groups)
-    if see & {"read:users", "read:users:activity"}:
-        model["last_activity"] = wire_time(person.last_activity)
-    if see & {"read:users", "read:users:name", "read:servers"}:
+    if "last_activity" in sees:
+        model["last_activity"] = person.last_activity
+    if "user_info" in sees:
         model["user_info"] = person.info
-    if "admin:auth_state" in see:
+    if "auth_state" in sees:
         model["auth_state"] = None
-    if "read:servers" in see:
+    if "servers" in sees:
         model["servers"] = servers_json(account, actor, urls, stopped=stopped, line=line)
     return model
 
@@ -119,6 +138,8 @@ def servers_json(
     servers = list(account.servers)
     if stopped and account.server("") is None:
         servers.append(default_server(account.person))
+    if not servers:
+        return {}
     groups = frozenset(account.person.groups)
     models = {}
     for server in servers:
@@ -145,8 +166,8 @@ def server_json(server: Server, urls: Urls, *, state: bool = False, spot: Spot |
         "name": name,
         "display_name": server.display_name or name,
         "full_name": str(server.key),
-        "last_activity": wire_time(server.last_activity),
-        "started": wire_time(server.requested) if server.active else None,
+        "last_activity": server.last_activity,
+        "started": server.requested if server.active else None,
         "pending": server.pending,
         "ready": server.ready,
         "stopped": not server.active,
@@ -237,9 +258,9 @@ def token_json(token: Token, scopes: list[str]) -> TokenModel:
         "kind": "api_token",
         "roles": [],
         "scopes": scopes,
-        "created": wire_time(token.created),
-        "last_activity": wire_time(token.last_used),
-        "expires_at": wire_time(token.expires),
+        "created": token.created,
+        "last_activity": token.last_used,
+        "expires_at": token.expires,
         "note": token.note,
         "session_id": token.session_public_id,
         "oauth_client": token.client or "JupyterHub",

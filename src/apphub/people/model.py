@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from msgspec import Struct
+
 from apphub.errors import Conflict, Invalid, NotFound, shown
 from apphub.kit.names import is_name, user_name
 
@@ -19,9 +21,8 @@ class Source(StrEnum):
     BUILT_IN = "built-in"
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
-    """A user."""
+class Person(Struct, frozen=True):
+    """A user. (A struct, for lists make thousands: a frozen dataclass takes six times as long to make.)"""
 
     id: int
     name: str

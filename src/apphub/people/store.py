@@ -49,10 +49,13 @@ _EXISTING = sa.select(u.name).where(u.name.in_(sa.bindparam("names", expanding=T
 _IDS = sa.select(u.name, u.id).where(u.name.in_(sa.bindparam("names", expanding=True)), u.deleted.is_(None))
 
 
+_SOURCES = {source.value: source for source in Source}
+
+
 def person_of(row: Any) -> Person:
     """The value of a row that starts with `PERSON`."""
     return Person(
-        row[0], row[1], row[2], tuple(row[3]), tuple(row[4]), row[5], row[6], row[7], Source(row[8])
+        row[0], row[1], row[2], tuple(row[3]), tuple(row[4]), row[5], row[6], row[7], _SOURCES[row[8]]
     )
 
 

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from apphub.access.actor import Reach
 from apphub.db import Database
@@ -68,8 +69,7 @@ _ORDERS: dict[str, list[sa.ColumnElement[Any]]] = {
 ORDERS = tuple(_ORDERS)
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """A person with all of their servers."""
 
     person: Person
@@ -77,7 +77,10 @@ class Account:
 
     def server(self, name: str) -> Server | None:
         """The server of that name."""
-        return next((server for server in self.servers if server.key.name == name), None)
+        for server in self.servers:
+            if server.key.name == name:
+                return server
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from msgspec import Meta
 
-Moment = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+Moment = Annotated[datetime, Meta(tz=True)]
 Slug = Annotated[str, Meta(max_length=63)]
 #: The keys of a profile in the settings file, but its name: docs/reference/settings.md.
 Definition = Annotated[dict[str, Any], Meta(description="Keys of a profile, as in the settings file.")]

@@ -6,6 +6,7 @@ A key that may be missing is one that the caller may not see. The document of th
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, NotRequired, TypedDict, TypeVar
 
 from msgspec import Meta
@@ -14,9 +15,8 @@ from apphub.servers.model import Phase
 
 Item = TypeVar("Item")
 
-Moment = Annotated[
-    str, Meta(description="A moment in UTC (RFC 3339).", extra_json_schema={"format": "date-time"})
-]
+#: Encoded with a `Z`, as JupyterHub's clients parse it.
+Moment = Annotated[datetime, Meta(tz=True, description="A moment in UTC (RFC 3339).")]
 Scopes = Annotated[list[str], Meta(description="Scopes, with their filters.")]
 
 
