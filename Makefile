@@ -14,10 +14,11 @@ pip := $(bin)/python -m pip --disable-pip-version-check -qq install
 lab := envs/jupyterlab
 clients := envs/clients
 chp := envs/chp
+peer := envs/peer
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run install dev test check fmt jupyterlab clients bench-edge constraints
+.PHONY: help run install dev test check fmt jupyterlab clients bench bench-edge constraints
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +50,9 @@ screenshots: dev ## Make the pictures in docs/images: every page, light and dark
 jupyterlab: $(lab)/.installed ## Make ./envs/jupyterlab, which the sample profile `jupyterlab` starts
 
 clients: $(clients)/.installed ## Make ./envs/clients: JupyterHub's own tools, which the tests run against the hub
+
+bench: dev $(peer)/.installed ## Measure the hub beside JupyterHub (needs npm and a compiler)
+	@$(peer)/venv/bin/python tests/scale/side_by_side.py $(ARGS)
 
 bench-edge: dev ## Measure the edge: the guard's cost, changes of routes (needs wrk, a compiler, npm)
 	@test -n "$$BENCH_CHP" || ! command -v npm >/dev/null || $(MAKE) --no-print-directory $(chp)/.installed
@@ -88,6 +92,13 @@ $(clients)/.installed: constraints-clients.txt | $(clients)/bin/pip
 $(chp)/.installed:
 	@echo "Installing configurable-http-proxy into $(chp) ..." >&2
 	@npm install --silent --no-fund --no-audit --prefix $(chp) configurable-http-proxy@5.3.0
+	@touch $@
+
+$(peer)/.installed: $(chp)/.installed | $(peer)/venv/bin/pip
+	@echo "Installing JupyterHub, to be measured, into $(peer) ..." >&2
+	@$(peer)/venv/bin/python -m pip --disable-pip-version-check -qq install \
+		-c constraints-clients.txt jupyterhub==6.1.1 psycopg2-binary psutil uvloop
+	@ln -sfn ../chp $(peer)/node
 	@touch $@
 
 %/bin/pip:
