@@ -91,6 +91,7 @@ class Hub:
     listings: Listings
     jobs: Jobs
     status: Status
+    replicas: Replicas
     profiles: Profiles
     admission: Admission
     reload: Reload
@@ -115,9 +116,9 @@ class Hub:
         return self.profiles.catalogue
 
 
-def place_of(db: Database) -> str:
-    """The name of this host in rows: the data folder's only hub has no need of one that could change."""
-    return "local" if db.exclusive else socket.gethostname()
+def place_of(settings: Settings, *, alone: bool) -> str:
+    """The name of this machine in rows: the data folder's only hub has no need of one that could change."""
+    return "local" if alone else settings.cluster.name or socket.gethostname()
 
 
 def admins_of(settings: Settings) -> tuple[str, ...]:
@@ -135,30 +136,33 @@ async def open_hub(
     stopping: asyncio.Event,
     reader: Reader | None = None,
     file: Path | None = None,
+    door: str = "",
 ) -> AsyncGenerator[Hub]:
     """A hub whose loops run, with servers told to reach it at `api_origin` (http://127.0.0.1:8081).
 
-    `reader` reads the settings again when their `file`, or one they name, has changed.
+    `door` (IP:PORT) is where edges of other machines reach this one. `reader` reads the settings again when their `file`, or one they name, has changed.
     """
     async with AsyncExitStack() as stack:
         data_dir = settings.data_dir
-        keys = Keys.load(data_dir / "secret.key")
+        keys = Keys.load(settings.secret_key_file)
         db = await open_database(settings.database, data_dir)
         stack.push_async_callback(db.close)
+        place = place_of(settings, alone=db.exclusive)
+        replicas = Replicas(db, place, door, keys.derive("same-key"))
+        await replicas.join()
         offered = collect(settings)
         files = (*settings.profile_files, *((file,) if file is not None else ()))
         await declare(db, settings, admins_of(settings), keys, offered.profiles, changed_at(files))
         login = Login(db, settings.login)
         stack.callback(login.close)
         hub_id = keys.derive("hub-id")[:12]
-        runtime = ProcessRuntime(data_dir, hub_id, settings.processes.log_size, place_of(db))
+        runtime = ProcessRuntime(data_dir, hub_id, settings.processes.log_size, place)
         stack.push_async_callback(runtime.close)
         urls = Urls(settings.base_url, api_origin, settings.public_url, settings.apps)
-        replicas = Replicas(db, place_of(db))
         plane.on_edges(replicas.has_edges)
-        publisher = Publisher(db, plane, settings.edge.stream_life, urls.apps, replicas)
+        publisher = Publisher(db, plane, settings.edge.stream_life, urls.apps, replicas, doors=bool(door))
         around = _surroundings(settings, urls)
-        keeper, service_runtime = await _service_keeper(settings, db, hub_id, keys, urls)
+        keeper, service_runtime = await _service_keeper(settings, db, hub_id, keys, urls, place)
         stack.push_async_callback(service_runtime.close)
         profiles = Profiles(db)
         await profiles.refresh()
@@ -193,7 +197,8 @@ async def open_hub(
             views=views,
             listings=Listings(db),
             jobs=jobs,
-            status=Status(db, replicas, place_of(db)),
+            status=Status(db, replicas, place),
+            replicas=replicas,
             profiles=profiles,
             admission=admission,
             reload=reload,
@@ -291,11 +296,11 @@ async def _first_passwords(settings: Settings, login: Login) -> dict[str, str]:
 
 
 async def _service_keeper(
-    settings: Settings, db: Database, hub_id: str, keys: Keys, urls: Urls
+    settings: Settings, db: Database, hub_id: str, keys: Keys, urls: Urls, place: str
 ) -> tuple[ServiceKeeper, Runtime]:
     """Services run beside servers, in a runtime of their own whose objects are marked as such."""
     folder = settings.data_dir / "services"
-    runtime = ProcessRuntime(folder, f"{hub_id}-services", settings.processes.log_size, place_of(db))
+    runtime = ProcessRuntime(folder, f"{hub_id}-services", settings.processes.log_size, place)
     ids = {service.name: service.id for service in await Services(db).list(EVERYTHING)}
     specs = [
         service_spec(service, ids[service.name], keys, urls, dict(os.environ), str(settings.data_dir))

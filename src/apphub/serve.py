@@ -26,11 +26,12 @@ from granian.server.embed import Server as WebServer
 
 from apphub import __version__
 from apphub.app import build_app, edge_door, server_door
+from apphub.cluster import announced, door_open, far_of, is_far, read_edge_key
 from apphub.db import once_there
 from apphub.declared.reload import Reader
 from apphub.errors import HubError, Unavailable
 from apphub.folder import hold, meeting_of, open_folder, others
-from apphub.hub import Hub, open_hub
+from apphub.hub import Hub, open_hub, place_of
 from apphub.kit import metrics
 from apphub.kit.addresses import Address
 from apphub.kit.files import settle
@@ -144,27 +145,29 @@ async def _hub(
     address = _api_address(settings, shared=others(settings.data_dir, "hub", number))
     hides = bool(Urls(settings.base_url, "", settings.public_url, settings.apps).cookie_prefix)
     plane = ControlPlane(meeting.control(number), settings.base_url, ended=meeting.ended, hides=hides)
+    door = announced(settings)
 
     def begin() -> AbstractAsyncContextManager[Hub]:
-        return open_hub(settings, f"http://{address}", plane, stop, reader, file)
+        return open_hub(settings, f"http://{address}", plane, stop, reader, file, door)
 
     async with once_there(begin, stop) as hub:
         app = build_app(hub)
         async with (
             _listening(edge_door(app, hub), uds=meeting.hub(number)),
             _listening(server_door(app, hub), address=address),
+            door_open(settings, place_of(settings, alone=False), meeting, hub.keys),
         ):
             metrics.STARTUP.observe(time.perf_counter() - begun)
             try:
                 yield hub
             finally:
-                await _take_leave(meeting, number)
+                await _take_leave(meeting, number, hub)
 
 
-async def _take_leave(meeting: Meeting, number: int) -> None:
+async def _take_leave(meeting: Meeting, number: int, hub: Hub) -> None:
     """Send the edges to the other hubs, if there are any, before this one stops answering."""
     meeting.hub(number).unlink(missing_ok=True)
-    if meeting.listening():
+    if meeting.listening() or len(hub.replicas.live) > 1:
         await asyncio.sleep(NOTICED)
 
 
@@ -197,6 +200,8 @@ async def _listening(
 def edge_of(settings: Settings, places: Places) -> Edge:
     """The edge that the settings ask for."""
     tls, apps = settings.tls, settings.apps
+    key = read_edge_key(settings) if is_far(settings) else None
+    name = f"edge-{places.edge}"
     return Edge(
         run_dir=places.meeting.folder / f"edge-{places.edge}",
         bind=settings.bind,
@@ -204,8 +209,9 @@ def edge_of(settings: Settings, places: Places) -> Edge:
         tls=TlsFiles(tls.certificate.resolve(), tls.key.resolve()) if tls is not None else None,
         trusted_proxies=settings.trusted_proxies,
         meeting=places.meeting,
-        name=f"edge-{places.edge}",
-        keys=Signer(Keys.load(settings.data_dir / "secret.key")).key_set_json(),
+        name=name if key is None else f"{name}@{socket.gethostname()}",
+        keys=Signer(Keys.load(settings.secret_key_file)).key_set_json() if key is None else key.passes,
+        far=far_of(settings, key) if key is not None else None,
         own=OwnHosts(apps, f"{settings.public_url}{settings.base_url}hub/") if apps is not None else None,
     )
 

@@ -110,6 +110,14 @@ async def note_use(request: HubRequest) -> Response[bytes]:
     return Response(b"", media_type=MediaType.TEXT)
 
 
+@get("/hub/edge/hubs", guards=[public("only edges of other machines reach it, by a door that knows them")])
+async def hubs(request: HubRequest) -> Response[bytes]:
+    """Which machines have hubs, and where; and whose open streams must end."""
+    hub = request.hub
+    ended = [[visitor.guard, visitor.session] for visitor in hub.plane.ended]
+    return answer({"places": hub.replicas.places, "live": sorted(hub.replicas.live), "ended": sorted(ended)})
+
+
 @get("/hub/edge/login", guards=[visitor()])
 async def login(request: HubRequest) -> Response[bytes]:
     """Give a visitor who has signed in a pass, and send them back to the app."""
@@ -222,4 +230,4 @@ def _refuse(status: int, headers: dict[str, str]) -> Response[bytes]:
     )
 
 
-ROUTES = [check, note_use, login, *entry.ROUTES, key_set]
+ROUTES = [check, note_use, hubs, login, *entry.ROUTES, key_set]

@@ -23,6 +23,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from apphub.kit.secrets import Keys
+from apphub.kit.trust import derived_key
 
 ISSUER = "apphub"
 #: Issuer of the tokens that apps receive: a pass is never taken for one, nor one for a pass.
@@ -31,8 +32,6 @@ IDENTITY_ISSUER = "apphub-identity"
 ENTRY_ISSUER = "apphub-entry"
 #: How long (seconds) such a code counts.
 ENTRY_LIFE = 60
-#: Order of the curve P-256 (FIPS 186-5): private keys are below it.
-_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +59,7 @@ class Signer:
     """Makes passes and reads them."""
 
     def __init__(self, keys: Keys) -> None:
-        number = int(keys.derive("pass-key"), 16) % (_ORDER - 1) + 1
-        private = ec.derive_private_key(number, ec.SECP256R1())
+        private = derived_key(keys.derive("pass-key"))
         kid = hashlib.sha256(str(private.public_key().public_numbers().x).encode()).hexdigest()[:16]
         self._key = ECKey.import_key(_pem(private), {"kid": kid, "use": "sig", "alg": "ES256"})
         self._header = {"alg": "ES256", "kid": kid}

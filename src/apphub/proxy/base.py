@@ -7,7 +7,7 @@ its own. A scope is the unit of change: all routes below `/user/{name}/` or
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple, Protocol
@@ -59,6 +59,9 @@ class Route:
     stream_life: int = 0
     #: Of an app on a host of its own: https://lab-ada-17.apps.example.org. The prefix then leads there.
     origin: str = ""
+    #: The machine whose door leads to the target, which is an address there; `ANYWHERE`: that of any hub.
+    #: Empty: the edge itself can reach it.
+    place: str = ""
     #: With no target: just the prefix without its last slash, where it is opened as a page.
     bare: bool = False
 
@@ -67,6 +70,9 @@ class Route:
         """The app's own host, as requests name it; empty for an app below the hub's path."""
         return self.origin.partition("://")[2]
 
+
+#: In place of a machine's name: each of them has the target.
+ANYWHERE = "*"
 
 #: What the scopes of apps' own hosts are named with.
 AT_HOST = "at"
@@ -104,6 +110,11 @@ class DataPlane(Protocol):
     @property
     def edges(self) -> frozenset[str]:
         """Ids of the edges that are connected."""
+        ...
+
+    @property
+    def ended(self) -> Collection[Visitor]:
+        """Whose streams were to end, last."""
         ...
 
     async def start(self, table: Mapping[str, Scope]) -> None:

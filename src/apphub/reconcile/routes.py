@@ -49,13 +49,19 @@ def routes_of(
     denied: Mapping[int, Sequence[str]],
     stream_life: int,
     apps: AppHosts | None = None,
+    *,
+    doors: bool = False,
 ) -> list[Route]:
-    """The routes of ready servers; `apps` are the hosts that those have which were started for one."""
+    """The routes of ready servers; `apps` are the hosts that those have which were started for one.
+
+    `doors`: each is reached by the door of its machine.
+    """
     routes = []
-    for server_id, user, server, _, ip, port, plan, epoch in rows:
+    for server_id, user, server, _, ip, port, plan, epoch, place in rows:
         prefix = f"/user/{segment(user)}/{segment(server)}/" if server else f"/user/{segment(user)}/"
+        door = place if doors else ""
         if not plan["guarded"]:
-            routes.append(Route(prefix, Address(ip, port)))
+            routes.append(Route(prefix, Address(ip, port), place=door))
             continue
         guard = Guard(
             id=audience(server_id),
@@ -68,7 +74,7 @@ def routes_of(
         alone = plan.get("own_domain", False)
         origin = apps.origin(user, server, server_id) if alone and apps is not None else ""
         strip = plan["strip_prefix"] or alone
-        routes.append(Route(prefix, Address(ip, port), guard, strip, stream_life, origin))
+        routes.append(Route(prefix, Address(ip, port), guard, strip, stream_life, origin, door))
     return routes
 
 
@@ -105,9 +111,12 @@ class Publisher:
         stream_life: timedelta,
         apps: AppHosts | None = None,
         replicas: Replicas | None = None,
+        *,
+        doors: bool = False,
     ) -> None:
         self._db = db
         self._apps = apps
+        self._doors = doors
         #: Scopes of apps' own hosts that the edges have, by the scope of the person whose apps they are.
         self._hosts: dict[str, dict[str, Scope]] = {}
         self._stream_life = int(stream_life.total_seconds())
@@ -120,7 +129,7 @@ class Publisher:
     async def start(self) -> None:
         """Begin with the whole table."""
         rows, routes = await self._routes(None)
-        services = await service_routes(self._db)
+        services = await service_routes(self._db, doors=self._doors)
         self._service_scopes = set(by_scope(services))
         self._keep_hosts((), routes)
         self._published = {row[1] for row in rows}
@@ -134,7 +143,7 @@ class Publisher:
 
     async def services_changed(self) -> None:
         """The routes of services may have changed; those of services that are gone are withdrawn."""
-        scopes = by_scope(await service_routes(self._db))
+        scopes = by_scope(await service_routes(self._db, doors=self._doors))
         gone: dict[str, Scope] = dict.fromkeys(self._service_scopes - scopes.keys(), ())
         self._service_scopes = set(scopes)
         if self._plane.edges:
@@ -188,7 +197,7 @@ class Publisher:
             above = {row[1] for row in rows if row[6]["guarded"] and not row[2]}
             asleep = await store.list_asleep(tx, above) if above else []
         bare = [(row[1], row[2]) for row in rows if row[2] and row[1] in above]
-        running = routes_of(rows, denied, self._stream_life, self._apps)
+        running = routes_of(rows, denied, self._stream_life, self._apps, doors=self._doors)
         return rows, [*running, *routes_of_asleep(asleep), *routes_of_bare(bare)]
 
     def _keep_hosts(self, users: Iterable[str], routes: Iterable[Route]) -> None:

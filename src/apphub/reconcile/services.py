@@ -9,6 +9,7 @@ several hubs of a machine one keeps them, and another one when that is gone.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import os
 import time
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ from apphub.kit.addresses import Address
 from apphub.kit.files import locked
 from apphub.kit.urls import segment
 from apphub.people import services as store
-from apphub.proxy.base import Route
+from apphub.proxy.base import ANYWHERE, Route
 from apphub.runtimes.base import LaunchSpec, Life, Ref, Runtime
 from apphub.services.launch import service_address
 
@@ -37,8 +38,11 @@ LONGEST_PAUSE = 60.0
 TRY = 1.0
 
 
-async def service_routes(db: Database) -> list[Route]:
-    """Routes of all services that listen somewhere; names are resolved now."""
+async def service_routes(db: Database, *, doors: bool = False) -> list[Route]:
+    """Routes of all services that listen somewhere; names are resolved now.
+
+    `doors`: what listens on loopback does so on each machine with hubs, and is reached by any of their doors.
+    """
     async with db.read() as tx:
         services = await store.list_services(tx, EVERYTHING)
     routes = []
@@ -50,7 +54,10 @@ async def service_routes(db: Database) -> list[Route]:
             except OSError:
                 log.warning("service.unresolved", service=service.name, host=host)
                 continue
-            routes.append(Route(f"/services/{segment(service.name)}/", Address(str(found[0][4][0]), port)))
+            address = Address(str(found[0][4][0]), port)
+            local = doors and ipaddress.ip_address(address.ip).is_loopback
+            place = ANYWHERE if local else ""
+            routes.append(Route(f"/services/{segment(service.name)}/", address, place=place))
     return routes
 
 

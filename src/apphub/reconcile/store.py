@@ -240,6 +240,7 @@ _ROUTE = (
         c.port,
         c.spec,
         sa.func.coalesce(t.epochs.c.epoch, 0),
+        c.place,
     )
     .select_from(t.servers.outerjoin(t.epochs, t.epochs.c.server_id == c.id))
     .join(t.users, t.users.c.id == c.user_id)
@@ -247,7 +248,7 @@ _ROUTE = (
 
 
 async def list_ready(tx: Tx, users: Sequence[str] | None = None) -> list[Any]:
-    """(id, user, server, attempt, ip, port, plan, epoch) of servers that should have a route; of all or these users."""
+    """(id, user, server, attempt, ip, port, plan, epoch, place) of servers that should have a route; of all or these users."""
     statement = _ROUTE.where(c.phase == Phase.READY)
     if users is not None:
         statement = statement.where(t.users.c.name.in_(users))

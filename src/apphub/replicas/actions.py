@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 import structlog
@@ -17,6 +18,7 @@ import structlog
 from apphub.db import Database
 from apphub.db.changes import DUE, REPLICAS, heard
 from apphub.db.lock import JOBS, take_turns
+from apphub.errors import Conflict
 from apphub.kit import clock
 from apphub.kit.processes import lives, this_process
 from apphub.kit.secrets import new_token
@@ -33,10 +35,22 @@ AWAY = timedelta(seconds=8)
 FORGOTTEN = timedelta(minutes=1)
 
 
+class AnotherKey(Conflict):
+    """The hubs of other machines have another secret key."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(
+            f"The hubs of the machine {place} use this database with another secret key.",
+            "Copy their `secret.key`, or have `cluster.secret_key` name the same file: keys of tokens and passes "
+            "come from it.",
+        )
+
+
 class Replicas:
     """This replica, at a place (a machine); and those beside it."""
 
-    def __init__(self, db: Database, place: str) -> None:
+    def __init__(self, db: Database, place: str, door: str = "", key: str = "") -> None:
+        """With a `door` (IP:PORT) edges of other machines reach this one; `key` tells its secret key from others."""
         #: Of this run of this hub; begins the leases of what it holds.
         self.id = new_token()[:16]
         #: Whether there may be others.
@@ -45,6 +59,11 @@ class Replicas:
         self.lost = asyncio.Event()
         self._db = db
         self._place = place
+        self._door = door
+        self._key = key
+        #: The doors of all machines by name, and those machines that have a hub, as of a moment ago.
+        self.places: Mapping[str, str] = {}
+        self.live: frozenset[str] = frozenset()
         self._process = this_process()
         self._edges = 0
         self._neighbours: set[str] = set()
@@ -68,6 +87,28 @@ class Replicas:
                 await heard(news, EVERY.total_seconds() * random.uniform(0.75, 1.25))  # noqa: S311
             await asyncio.Event().wait()
 
+    async def join(self) -> None:
+        """Be one of the machines that edges reach. Raises `AnotherKey` where the others have another secret."""
+        if not self._door:
+            return
+        async with self._db.read() as tx:
+            others = await store.list_places(tx)
+        now = clock.now()
+        for other in others:
+            if other.key != self._key and other.name != self._place and now - other.seen < FORGOTTEN:
+                raise AnotherKey(other.name)
+
+    async def _look_at_places(self, known: Iterable[Replica], now: datetime) -> None:
+        async with self._db.write() as tx:
+            await store.upsert_place(tx, store.Place(self._place, self._door, self._key, now))
+        async with self._db.read() as tx:
+            places = await store.list_places(tx)
+        if any(now - place.seen > FORGOTTEN for place in places):
+            async with self._db.write() as tx:
+                await store.delete_unused_places(tx, now - FORGOTTEN)
+        self.places = {place.name: place.address for place in places}
+        self.live = frozenset({self._place, *(one.place for one in known if now - one.seen < AWAY)})
+
     async def look(self) -> None:
         """Say that this one is there, and forget those that are not."""
         now = clock.now()
@@ -86,6 +127,8 @@ class Replicas:
                 tx.changed(REPLICAS)
         for replica in gone:
             log.warning("replica.gone", replica=replica.id, place=replica.place)
+        if self._door:
+            await self._look_at_places([one for one in known.values() if one not in gone], now)
         here = {one.id for one in known.values() if one.place == self._place and one not in gone}
         if self._neighbours - here:
             self.lost.set()

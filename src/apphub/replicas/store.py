@@ -14,6 +14,7 @@ from apphub.db.upsert import upsert
 
 r = t.replicas.c
 h = t.routes_held.c
+p = t.places.c
 
 
 class Replica(NamedTuple):
@@ -29,6 +30,39 @@ class Replica(NamedTuple):
 async def list_replicas(tx: Tx) -> list[Replica]:
     """All of them."""
     return [Replica(*row) for row in await tx.execute(sa.select(r.id, r.place, r.process, r.edges, r.seen))]
+
+
+class Place(NamedTuple):
+    """A machine with a door."""
+
+    name: str
+    #: Of the door: IP:PORT.
+    address: str
+    #: Digest of its hubs' secret key.
+    key: str
+    seen: datetime
+
+
+async def list_places(tx: Tx) -> list[Place]:
+    """All of them."""
+    return [Place(*row) for row in await tx.execute(sa.select(p.name, p.address, p.key, p.seen))]
+
+
+async def upsert_place(tx: Tx, place: Place) -> None:
+    """It is there."""
+    await upsert(
+        tx,
+        t.places,
+        place._asdict(),
+        key=["name"],
+        change=lambda new: {"address": new.address, "key": new.key, "seen": new.seen},
+    )
+
+
+async def delete_unused_places(tx: Tx, unseen_since: datetime) -> None:
+    """Those whose hubs are long gone, and that have no servers."""
+    used = sa.exists().where(t.servers.c.place == p.name)
+    await tx.execute(sa.delete(t.places).where(p.seen < unseen_since, ~used))
 
 
 async def upsert_replica(tx: Tx, replica: Replica) -> None:

@@ -16,7 +16,8 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from apphub.kit.addresses import Address
 from apphub.kit.apphosts import AppHosts
-from apphub.settings import app_hosts
+from apphub.settings import app_hosts, cluster
+from apphub.settings.cluster import Cluster
 from apphub.settings.login import Login, PasswordLogin, SharedPasswordLogin
 from apphub.settings.look import Look
 from apphub.settings.policy import GroupLoss
@@ -270,6 +271,7 @@ class Settings(Section):
     database: PlainSecret | None = Field(
         default=None, repr=False, description="postgresql://… ; default: SQLite in the data folder."
     )
+    cluster: Cluster = Field(default=Cluster(), description="Hubs and edges on several machines.")
     login: Login = Field(default=Login(), description="How people sign in.")
     services: tuple[Service, ...] = Field(default=(), description="Programs that talk to the hub.")
     roles: tuple[Role, ...] = Field(default=(), description="Named sets of scopes and their holders.")
@@ -347,7 +349,12 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        return self._refuse([*dangling(self), *app_hosts.problems(self)])
+        return self._refuse([*dangling(self), *app_hosts.problems(self), *cluster.problems(self)])
+
+    @property
+    def secret_key_file(self) -> Path:
+        """Where the hub's one secret is."""
+        return self.cluster.secret_key or self.data_dir / "secret.key"
 
     @property
     def apps(self) -> AppHosts | None:

@@ -36,7 +36,7 @@ CHECK = "/hub/edge/check/"
 #: What the edge asks about may have any method (WebDAV has a dozen); to all others it is one of these.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 #: Paths of the edge alone.
-_OF_EDGE = (CHECK, "/hub/edge/used/")
+_OF_EDGE = (CHECK, "/hub/edge/used/", "/hub/edge/hubs")
 
 #: Below these, a path is somebody else's: it may end in a slash or hold empty segments.
 _FOREIGN = ("/hub/user/", "/hub/user-redirect/", "/hub/services/", "/hub/at/", CHECK)

@@ -189,6 +189,12 @@ def _to_hub(on: str, codes: list[int], **more: object) -> route.RouteAction:
         retry_host_predicate=[another_host],
         host_selection_retry_max_attempts=3,
         retriable_status_codes=codes,
+        retriable_headers=[
+            route.HeaderMatcher(
+                name="x-hub-unsent",
+                string_match=matcher.StringMatcher(safe_regex=matcher.RegexMatcher(regex="UH|UF")),
+            )
+        ],
         retry_back_off=route.RetryPolicyRetryBackOff(
             base_interval=timedelta(milliseconds=100), max_interval=timedelta(seconds=1)
         ),
@@ -207,7 +213,7 @@ def test_the_hub_scope_is_the_message_the_generic_classes_would_write(base: str)
             direct_response=route.DirectResponseAction(status=404),
             typed_per_filter_config=_UNGUARDED,
         )
-        for of_the_edge in ("check", "used")
+        for of_the_edge in ("check", "used", "hubs")
     ]
     to_hub = [
         route.Route(
@@ -217,8 +223,11 @@ def test_the_hub_scope_is_the_message_the_generic_classes_would_write(base: str)
             typed_per_filter_config=_UNGUARDED,
         )
         for headers, retried in (
-            ([repeatable], ("connect-failure,refused-stream,reset,retriable-status-codes", [503])),
-            ([], ("connect-failure,refused-stream,reset-before-request", [])),
+            (
+                [repeatable],
+                ("connect-failure,refused-stream,reset,retriable-status-codes,retriable-headers", [503]),
+            ),
+            ([], ("connect-failure,refused-stream,reset-before-request,retriable-headers", [])),
         )
     ]
     wanted = _generic("hub", [".", "-"], [*private, *to_hub])
@@ -253,7 +262,9 @@ def test_an_own_host_is_the_apps_but_for_the_way_in() -> None:
         name="route",
         match=route.RouteMatch(path="/.apphub/enter"),
         route=_to_hub(
-            "connect-failure,refused-stream,reset-before-request", [], prefix_rewrite="/base/hub/edge/enter"
+            "connect-failure,refused-stream,reset-before-request,retriable-headers",
+            [],
+            prefix_rewrite="/base/hub/edge/enter",
         ),
         typed_per_filter_config=_UNGUARDED,
     )

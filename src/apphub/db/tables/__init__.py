@@ -19,7 +19,7 @@ from apphub.db.tables.base import metadata
 from apphub.db.tables.people import groups, holders, hub, memberships, roles, services, sessions, users
 from apphub.db.tables.profiles import launch_checks, profile_bindings, profile_versions, profiles
 from apphub.db.tables.records import audit, bulk_items, bulk_jobs, idempotency, login_failures
-from apphub.db.tables.replicas import declarations, jobs, replicas, routes_held
+from apphub.db.tables.replicas import declarations, jobs, places, replicas, routes_held
 from apphub.db.tables.servers import WAITING, line, server_events, servers, start_times
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "oauth_clients",
     "oauth_codes",
     "passes",
+    "places",
     "profile_bindings",
     "profile_versions",
     "profiles",

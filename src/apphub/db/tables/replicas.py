@@ -19,6 +19,16 @@ replicas = sa.Table(
     sa.Column("seen", Moment, nullable=False),
 )
 
+#: Machines whose servers edges of other machines reach, and where; each stays as long as it has servers.
+places = sa.Table(
+    "places",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("address", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),  # which secret key its hubs have
+    sa.Column("seen", Moment, nullable=False),
+)
+
 #: Which attempt of a server all edges of a replica route to (0: none), until all replicas agree.
 routes_held = sa.Table(
     "routes_held",

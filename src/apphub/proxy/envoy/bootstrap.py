@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from apphub.kit.addresses import Address
-from apphub.proxy.envoy.clusters import KEEPALIVE, apps_cluster, hub_cluster, xds_cluster
+from apphub.kit.trust import Papers
+from apphub.proxy.envoy.clusters import KEEPALIVE, apps_cluster, doors_cluster, hub_cluster, xds_cluster
 from apphub.proxy.envoy.entrance import connection_manager
 from apphub.proxy.envoy.meeting import XDS_CLUSTER, Meeting
 from apphub.proxy.envoy.replies import OwnHosts
@@ -32,6 +34,18 @@ class TlsFiles:
 
     certificate: Path
     key: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Far:
+    """How an edge reaches the doors of other machines."""
+
+    #: Addresses to ask first: HOST:PORT.
+    seeds: tuple[str, ...]
+    #: The certificate of the authority that signs hubs, PEM.
+    trusted: str
+    #: Makes what this edge shows to the doors.
+    papers: Callable[[], Papers] = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +67,8 @@ class Edge:
     keys: str
     #: Hosts of apps that have their own, and where the hub is from there.
     own: OwnHosts | None = None
+    #: Where hubs of other machines are; None: they are in `meeting`.
+    far: Far | None = None
     #: How this edge calls itself on the control stream.
     name: str = "edge"
     #: Public connections at once; each takes two file descriptors.
@@ -69,6 +85,11 @@ class Edge:
         return self.run_dir / "tls" / "sds.json"
 
     @property
+    def ended_file(self) -> Path:
+        """Names visitors whose open streams must end (see `ended`)."""
+        return self.run_dir / "ended" if self.far is not None else self.meeting.ended
+
+    @property
     def admin_socket(self) -> Path:
         """Envoy's own interface, a unix socket."""
         return self.run_dir / "admin.sock"
@@ -81,7 +102,7 @@ def bootstrap(edge: Edge) -> Json:
         "admin": {"address": {"pipe": {"path": str(edge.admin_socket), "mode": 0o600}}},
         "static_resources": {
             "listeners": [_listener(edge, address) for address in edge.bind],
-            "clusters": [hub_cluster(edge.run_dir), apps_cluster(), xds_cluster(edge.run_dir)],
+            "clusters": _clusters(edge),
         },
         "overload_manager": {
             "resource_monitors": [
@@ -95,6 +116,12 @@ def bootstrap(edge: Edge) -> Json:
             ]
         },
     }
+
+
+def _clusters(edge: Edge) -> list[Json]:
+    trusted = edge.far.trusted if edge.far is not None else ""
+    doors = [doors_cluster(edge.run_dir, trusted)] if trusted else []
+    return [hub_cluster(edge.run_dir, trusted), apps_cluster(), *doors, xds_cluster(edge.run_dir, trusted)]
 
 
 def rendered(edge: Edge) -> bytes:
@@ -120,8 +147,9 @@ def _listener(edge: Edge, address: Address) -> Json:
                     edge.trusted_proxies,
                     XDS_CLUSTER,
                     edge.keys,
-                    edge.meeting.ended,
+                    edge.ended_file,
                     edge.own,
+                    far=edge.far is not None,
                 ),
             }
         ]

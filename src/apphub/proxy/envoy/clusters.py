@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from apphub.kit.trust import HUB, HUB_ROUTES
 from apphub.proxy.envoy.meeting import XDS_CLUSTER, endpoints_file
-from apphub.proxy.envoy.resources import APPS_CLUSTER, DST_HEADER, HUB_CLUSTER, SCOPE_HEADER
+from apphub.proxy.envoy.mutual import to_hubs
+from apphub.proxy.envoy.resources import (
+    APPS_CLUSTER,
+    DOORS_CLUSTER,
+    DST_HEADER,
+    HUB_CLUSTER,
+    PLACE_HEADER,
+    PORT_HEADER,
+    SCOPE_HEADER,
+)
 from apphub.proxy.envoy.typed import typed
 
 Json = dict[str, Any]
@@ -16,6 +27,8 @@ Json = dict[str, Any]
 APP_IDLE = "4s"
 #: Granian closes after 30 s.
 HUB_IDLE = "10s"
+#: Doors never close first.
+DOOR_IDLE = "60s"
 KEEPALIVE = {"keepalive_time": 60, "keepalive_interval": 10, "keepalive_probes": 6}
 
 
@@ -61,7 +74,13 @@ _THRESHOLDS = {
 }
 
 
-def _to_upstream(idle: str) -> Json:
+#: What only hub and edge say to each other; the last step before an app or a hub takes it off.
+_OURS = (DST_HEADER, PLACE_HEADER, PORT_HEADER, SCOPE_HEADER, "x-hub-session", "x-envoy-external-address")
+#: What a door has to be told.
+_FOR_DOORS = (DST_HEADER, PLACE_HEADER, PORT_HEADER)
+
+
+def _to_upstream(idle: str, kept: Sequence[str] = ()) -> Json:
     """HTTP/1.1 to the hub and to apps; the last filter before the wire takes the hub's own headers off."""
     options = typed(
         "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
@@ -74,10 +93,7 @@ def _to_upstream(idle: str) -> Json:
                     "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
                     mutations={
                         "request_mutations": [
-                            {"remove": DST_HEADER},
-                            {"remove": SCOPE_HEADER},
-                            {"remove": "x-hub-session"},
-                            {"remove": "x-envoy-external-address"},
+                            *({"remove": name} for name in _OURS if name not in kept),
                             {"append": _FORWARDED_FOR},
                         ]
                     },
@@ -100,13 +116,19 @@ _FORWARDED_FOR = {
 }
 
 
-def hub_cluster(run_dir: Path) -> Json:
-    """The HTTP of the hubs, any of which answers any request."""
+def hub_cluster(run_dir: Path, trusted: str = "") -> Json:
+    """The HTTP of the hubs, any of which answers any request.
+
+    `trusted` is the certificate that hubs of other machines are signed with, where doors lead to them.
+    """
+    found = _found_in(run_dir, HUB_CLUSTER)
+    if trusted:
+        found["transport_socket"] = to_hubs(run_dir, trusted, HUB, HUB, "http/1.1")
     return {
-        **_found_in(run_dir, HUB_CLUSTER),
+        **found,
         "circuit_breakers": _THRESHOLDS,
         "outlier_detection": _LEAVE_THE_DEAD,
-        "typed_extension_protocol_options": _to_upstream(HUB_IDLE),
+        "typed_extension_protocol_options": _to_upstream(HUB_IDLE, _FOR_DOORS if trusted else ()),
     }
 
 
@@ -125,7 +147,19 @@ def apps_cluster() -> Json:
     }
 
 
-def xds_cluster(run_dir: Path) -> Json:
+def doors_cluster(run_dir: Path, trusted: str) -> Json:
+    """The apps of other machines, each by the door of the machine that its route names; no other one will do."""
+    return {
+        **_found_in(run_dir, DOORS_CLUSTER),
+        "transport_socket": to_hubs(run_dir, trusted, HUB, HUB, "http/1.1"),
+        "circuit_breakers": _THRESHOLDS,
+        "lb_subset_config": {"fallback_policy": "NO_FALLBACK", "subset_selectors": [{"keys": ["place"]}]},
+        "upstream_connection_options": {"tcp_keepalive": KEEPALIVE},
+        "typed_extension_protocol_options": _to_upstream(DOOR_IDLE, _FOR_DOORS),
+    }
+
+
+def xds_cluster(run_dir: Path, trusted: str = "") -> Json:
     """The control streams of the hubs, one of which is held; pings notice a hub that hangs."""
     options = typed(
         "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
@@ -133,8 +167,11 @@ def xds_cluster(run_dir: Path) -> Json:
             "http2_protocol_options": {"connection_keepalive": {"interval": "10s", "timeout": "5s"}}
         },
     )
+    found = _found_in(run_dir, XDS_CLUSTER)
+    if trusted:
+        found["transport_socket"] = to_hubs(run_dir, trusted, HUB, HUB_ROUTES, "h2")
     return {
-        **_found_in(run_dir, XDS_CLUSTER),
+        **found,
         "outlier_detection": _LEAVE_THE_DEAD,
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options

@@ -69,7 +69,8 @@ class ControlPlane:
     ) -> None:
         """With `hides` the hub's cookies are kept from apps that ask visitors by themselves."""
         self._socket = socket
-        self._ended = ended
+        self._ended_file = ended
+        self._ended: frozenset[Visitor] = frozenset()
         self._base_url = base_url
         self._patience = patience
         self._hides = hides
@@ -83,6 +84,11 @@ class ControlPlane:
     def edges(self) -> frozenset[str]:
         """The names of the edges that are connected."""
         return frozenset(session.edge for session in self._sessions)
+
+    @property
+    def ended(self) -> frozenset[Visitor]:
+        """Whose streams were to end, last."""
+        return self._ended
 
     async def start(self, table: Mapping[str, Scope]) -> None:
         """Begin with the whole table; edges that already hold it are sent only differences."""
@@ -133,7 +139,8 @@ class ControlPlane:
 
     def end_streams(self, visitors: Iterable[Visitor]) -> None:
         """End what these, and nobody else, have open (websockets, events) within moments."""
-        write_ended(self._ended, visitors)
+        self._ended = frozenset(visitors)
+        write_ended(self._ended_file, self._ended)
 
     async def close(self) -> None:
         """End the streams; the edges keep their routes."""

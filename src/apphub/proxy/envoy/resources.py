@@ -15,13 +15,18 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
-from apphub.proxy.base import AT_HOST, Guard, Route, Scope
+from apphub.proxy.base import ANYWHERE, AT_HOST, Guard, Route, Scope
 from apphub.proxy.envoy.wire import Resource, block, count, high_block, text, varint
 
 HUB_CLUSTER = "hub"
 APPS_CLUSTER = "apps"
 #: Set by a route, obeyed by the cluster, removed before the app sees the request.
 DST_HEADER = "x-hub-dst"
+#: The doors of other machines, and what a route tells them: which machine is meant, and the port there.
+DOORS_CLUSTER = "doors"
+PLACE_HEADER, PORT_HEADER = "x-hub-place", "x-hub-port"
+#: On an answer of a door that has sent a request nowhere: it may be sent again, whatever it is.
+UNSENT_HEADER = "x-hub-unsent"
 #: The request's scope, see `entrance`.
 SCOPE_HEADER = "x-hub-scope"
 
@@ -35,10 +40,12 @@ HOST_KEY = "."
 ENTER_PATH = ".apphub/enter"
 ENTER = "edge/enter"
 
-#: Below these paths the hub answers the edge's own questions and hears that an app is used; nobody else
-#: is let there.
+#: At and below these paths the hub answers the edge's own questions and hears that an app is used; nobody
+#: else is let there.
 CHECK_PATH = "edge/check"
 USED_PATH = "edge/used"
+#: Where an edge of another machine hears which hubs there are.
+HUBS_PATH = "edge/hubs"
 
 #: What a route of something that does not run answers; `replies` makes it the way to the hub.
 ASLEEP = 424
@@ -57,11 +64,12 @@ GUARDS = ("edge", "ask")
 #: ScopedRouteConfiguration: 1 name, 3 key {1 fragment {1 string}}, 5 routes (RouteConfiguration);
 #: RouteConfiguration: 1 name, 2 hosts {1 name, 2 domains, 3 routes};
 #: Route: 1 match {1 prefix, 2 path, 14 prefix of whole segments, 6 headers {1 name, 7 present, 8 inverted,
-#: 13 string match {1 exact, 5 regex {2 text}}}}, 2 action {1 cluster, 5 prefix rewrite, 8 timeout, 9 retries, 36 stream limit
+#: 13 string match {1 exact, 5 regex {2 text}}}}, 2 action {1 cluster, 4 endpoints by metadata,
+#: 5 prefix rewrite, 8 timeout, 9 retries, 36 stream limit
 #: {1 duration {1 seconds}}}, 4 metadata {1 by filter {1 name, 2 struct {1 field {1 name, 2 value {3 string}}}}},
 #: 3 redirect {1 host, 3 status, 5 prefix rewrite, 7 scheme}, 7 direct response {1 status}, 9 headers to add, 13 configuration by filter {1 name, 2 any}, 14 name;
 #: RetryPolicy: 1 on, 2 how often {1 number}, 5 hosts {1 name, 3 any}, 6 tries to choose one, 7 statuses,
-#: 8 pauses {1 first, 2 longest}, each {1 seconds, 2 nanoseconds}.
+#: 8 pauses {1 first, 2 longest}, each {1 seconds, 2 nanoseconds}, 9 headers {1 name, 13 string match}.
 _FOREVER = block(8, b"")
 _DISABLED = block(
     2, text(1, "type.googleapis.com/envoy.config.route.v3.FilterConfig") + block(2, count(3, 1))
@@ -88,7 +96,6 @@ _IS_PAGE = block(6, text(1, ":method") + block(13, block(5, text(2, "GET|HEAD"))
     6, text(1, "upgrade") + count(7, 1) + count(8, 1)
 )
 _NAMED = text(14, "route")
-_DST = text(1, DST_HEADER)
 _OVERWRITE = count(3, 2)
 #: Of RedirectAction.RedirectResponseCode.
 _TEMPORARY_REDIRECT = 3
@@ -107,10 +114,10 @@ def resource(name: str, scope: Scope, base_url: str, *, hides: bool = False) -> 
 
 
 #: Only requests of which nothing was sent are tried again, so repeating one is safe for any method.
-_UNSENT = "connect-failure,refused-stream,reset-before-request"
+_UNSENT = "connect-failure,refused-stream,reset-before-request,retriable-headers"
 #: Requests that say the same twice if they are sent twice (RFC 9110, 9.2.2) are also tried again when the
 #: connection broke, and when a hub says that it cannot answer just now.
-_REPEATABLE = "connect-failure,refused-stream,reset,retriable-status-codes"
+_REPEATABLE = "connect-failure,refused-stream,reset,retriable-status-codes,retriable-headers"
 _REPEATABLE_METHODS = "GET|HEAD|PUT|DELETE|OPTIONS"
 _ANOTHER_HOST = block(
     5,
@@ -125,7 +132,11 @@ def _retries(on: str) -> bytes:
     """Up to eight tries more, of another hub if there is one; pauses grow from 0.1 to 1 s, at random up to that."""
     pauses = block(1, count(2, 100_000_000)) + block(2, count(1, 1))
     codes = block(7, varint(503)) if on is _REPEATABLE else b""
-    return text(1, on) + block(2, count(1, 8)) + _ANOTHER_HOST + count(6, 3) + codes + block(8, pauses)
+    # Flags of Envoy: nobody to connect to, not connected.
+    unsent = block(9, text(1, UNSENT_HEADER) + block(13, block(5, text(2, "UH|UF"))))
+    return (
+        text(1, on) + block(2, count(1, 8)) + _ANOTHER_HOST + count(6, 3) + codes + block(8, pauses) + unsent
+    )
 
 
 def hub_resource(base_url: str) -> Resource:
@@ -134,7 +145,7 @@ def hub_resource(base_url: str) -> Resource:
     # The edge asks the hub on a way of its own; from outside that path leads nowhere.
     private = [
         block(1, text(1, f"{base}/hub/{path}")) + block(7, count(1, 404)) + _UNGUARDED + _NAMED
-        for path in (CHECK_PATH, USED_PATH)
+        for path in (CHECK_PATH, USED_PATH, HUBS_PATH)
     ]
     repeatable = block(6, text(1, ":method") + block(13, block(5, text(2, _REPEATABLE_METHODS))))
     to_hub = [
@@ -175,19 +186,34 @@ def _app_route(base: str, route: Route, hides: bool) -> bytes:
 
 def _to_app(base: str, route: Route, plain: bytes, streams: bytes, unguarded: bytes = _UNGUARDED) -> bytes:
     """Routes to an app; `plain` and `streams` say which scripts look at its requests."""
-    action = text(1, APPS_CLUSTER) + _FOREVER
+    action, headers = _way(route)
+    action += _FOREVER
     if route.strip:
         action += text(5, "/")
     if route.stream_life:
         action += high_block(36, block(1, count(1, route.stream_life)))
-    header = block(1, _DST + text(2, str(route.target)))
     prefix = text(1, base + route.prefix)
-    rest = block(2, action) + block(9, header + _OVERWRITE) + _NAMED
+    rest = block(2, action) + headers + _NAMED
     if route.guard is None:
         return block(3, block(1, prefix) + rest + unguarded)
     rest += _metadata(route.guard)
     opening = (block(3, block(1, prefix + opens) + rest + streams) for opens in _OPENS_STREAM)
     return b"".join(opening) + block(3, block(1, prefix) + rest + plain)
+
+
+def _way(route: Route) -> tuple[bytes, bytes]:
+    """The cluster, and the headers that tell it where: an address, or the name of a machine and a port there."""
+    if route.target is None or not route.place:
+        return text(1, APPS_CLUSTER), _header(DST_HEADER, str(route.target))
+    if route.place == ANYWHERE:
+        return text(1, HUB_CLUSTER), _header(DST_HEADER, str(route.target))
+    there = block(1, text(1, "place") + block(2, text(3, route.place)))
+    door = text(1, DOORS_CLUSTER) + block(4, block(1, text(1, "envoy.lb") + block(2, there)))
+    return door, _header(PLACE_HEADER, route.place) + _header(PORT_HEADER, str(route.target.port))
+
+
+def _header(name: str, value: str) -> bytes:
+    return block(9, block(1, text(1, name) + text(2, value)) + _OVERWRITE)
 
 
 def _metadata(guard: Guard) -> bytes:

@@ -568,6 +568,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_replicas")),
     )
     op.create_table(
+        "places",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("seen", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_places")),
+    )
+    op.create_table(
         "routes_held",
         sa.Column("replica_id", sa.Text(), nullable=False),
         sa.Column("server_id", Id, nullable=False),
