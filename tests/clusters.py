@@ -133,7 +133,8 @@ class EdgePart(Part):
 
     def __init__(self, cluster: Cluster, number: int) -> None:
         self.address = Address("127.0.0.1", free_port())
-        self.url = f"http://{self.address}/"
+        self.origin = f"http://{self.address}"
+        self.url = f"{self.origin}/"
         super().__init__(cluster, f"edge-{number}", "proxy", "--bind", str(self.address))
 
     def client(self, token: str | None = None) -> httpx.Client:

@@ -35,22 +35,32 @@ TRY = 0.5
 
 
 def announced(settings: Settings) -> str:
-    """Where edges of other machines reach this one: IP:PORT; empty: they do not. Raises `Unavailable`."""
+    """Where edges of other machines reach this one: HOST:PORT; empty: they do not. Raises `HubError` in words.
+
+    A name that the settings give stays one: it may lead elsewhere from there.
+    """
     bind = settings.cluster.bind
     if bind is None:
         return ""
-    text = settings.cluster.address or str(bind)
-    if settings.cluster.address is None and ipaddress.ip_address(bind.ip).is_unspecified:
-        text = f"{socket.gethostname()}:{bind.port}"
+    if settings.database is None or settings.database.startswith("sqlite"):
+        raise Invalid(
+            "Hubs that take edges of other machines (`cluster.bind`) need PostgreSQL.",
+            "Set `database`, or leave `cluster.bind` out.",
+        )
+    if settings.cluster.address is not None:
+        return settings.cluster.address
+    if not ipaddress.ip_address(bind.ip).is_unspecified:
+        return str(bind)
+    text = f"{socket.gethostname()}:{bind.port}"
     try:
-        found = [one for one in resolved(text) if not ipaddress.ip_address(one.ip).is_unspecified]
+        found = resolved(text)
     except OSError as error:
         raise _nowhere(text, str(error.strerror)) from error
     # A name of one's own is often written down as a loopback address, which is nobody else's.
     real = [one for one in found if not ipaddress.ip_address(one.ip).is_loopback]
-    if not real and settings.cluster.address is None and text != str(bind):
+    if not real:
         raise _nowhere(text, "that is this machine alone")
-    return str((real or found)[0])
+    return str(real[0])
 
 
 def _nowhere(text: str, why: str) -> Unavailable:

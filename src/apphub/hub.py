@@ -140,7 +140,7 @@ async def open_hub(
 ) -> AsyncGenerator[Hub]:
     """A hub whose loops run, with servers told to reach it at `api_origin` (http://127.0.0.1:8081).
 
-    `door` (IP:PORT) is where edges of other machines reach this one. `reader` reads the settings again when their `file`, or one they name, has changed.
+    `door` (HOST:PORT) is where edges of other machines reach this one. `reader` reads the settings again when their `file`, or one they name, has changed.
     """
     async with AsyncExitStack() as stack:
         data_dir = settings.data_dir

@@ -25,7 +25,7 @@ STRANGER = EdgeKey.of(Keys(b"another key, of somebody else's hub"), "{}")
 
 async def until(look: object, within: float = 6) -> None:
     async with asyncio.timeout(within):
-        while not look():  # type: ignore[operator]  # noqa: ASYNC110
+        while not look():  # type: ignore[operator]
             await asyncio.sleep(0.05)
 
 
@@ -98,6 +98,15 @@ def by_hand(
         yield client
 
 
+async def answered(client: httpx.Client, path: str) -> bool:
+    """Whether there is any answer at all."""
+    try:
+        await asyncio.to_thread(client.get, path)
+    except httpx.TransportError:
+        return False
+    return True
+
+
 def strangers() -> dict[str, Papers | None]:
     week = timedelta(days=7)
     return {
@@ -115,18 +124,15 @@ def strangers() -> dict[str, Papers | None]:
 async def test_nobody_but_an_edge_of_ours_passes_a_door() -> None:
     async with land("one") as all_of_it:
         with by_hand(all_of_it, KEY.edges.issue(EDGE, now())) as client:
-            assert (await asyncio.to_thread(client.get, "/hub/home")).status_code == 200
+            assert await answered(client, "/hub/home")
         for name, papers in strangers().items():
-            with by_hand(all_of_it, papers) as client, pytest.raises(httpx.TransportError):
-                answer = await asyncio.to_thread(client.get, "/secret")
-                pytest.fail(f"{name} was let in: {answer.status_code}")
+            with by_hand(all_of_it, papers) as client:
+                assert not await answered(client, "/secret"), name
         # One that asks for nothing that a door is for, and one without any TLS.
         with by_hand(all_of_it, KEY.edges.issue(EDGE, now()), "example.org") as client:
-            with pytest.raises(httpx.TransportError):
-                await asyncio.to_thread(client.get, "/secret")
+            assert not await answered(client, "/secret")
         with httpx.Client(base_url=f"http://{all_of_it.machines[0].address}") as client:
-            with pytest.raises(httpx.TransportError):
-                await asyncio.to_thread(client.get, "/secret")
+            assert not await answered(client, "/secret")
         assert not [head for head in all_of_it.machines[0].hub.heads if "/secret" in head]
 
 
@@ -204,13 +210,21 @@ async def test_no_path_of_a_visitor_leads_to_the_routes_or_to_what_edges_ask() -
         before = len(all_of_it.machines[0].control.edges)
         path = "/envoy.service.route.v3.ScopedRoutesDiscoveryService/DeltaScopedRoutes"
         answer = await all_of_it.client.post(path, headers={"content-type": "application/grpc"}, content=b"")
-        assert answer.text.startswith("hub of one"), answer.text  # as any other path: the hub knows nothing there
+        assert answer.text.startswith("hub of one"), (
+            answer.text
+        )  # as any other path: the hub knows nothing there
         assert len(all_of_it.machines[0].control.edges) == before
-        for path in (HUBS_PATH, f"{HUBS_PATH}/", f"{HUBS_PATH}?x=1", "edge/./hubs", "edge/check/x", "edge/used/x"):
+        for path in (
+            HUBS_PATH,
+            f"{HUBS_PATH}/",
+            f"{HUBS_PATH}?x=1",
+            "edge/./hubs",
+            "edge/check/x",
+            "edge/used/x",
+        ):
             assert (await all_of_it.client.get(f"/hub/{path}")).status_code == 404, path
         with by_hand(all_of_it, KEY.edges.issue(EDGE, now()), HUB_ROUTES) as client:
-            with pytest.raises(httpx.TransportError):  # speaks HTTP/2 alone
-                await asyncio.to_thread(client.get, "/hub/home")
+            assert not await answered(client, "/hub/home")  # it speaks HTTP/2 alone
 
 
 async def test_requests_pass_while_one_machine_has_no_hub_whatever_their_method() -> None:

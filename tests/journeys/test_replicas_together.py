@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 
 import apps
 import guarding
-import httpx
 import pytest
+from load import Load
 from sockets import EchoSocket
 
 from clusters import Cluster, EdgePart, HubPart
@@ -108,42 +107,48 @@ def test_a_visitor_who_signs_out_is_refused_at_every_edge_within_two_seconds(clu
     takes(lambda: all(visit(edge, theirs) == 401 for edge in cluster.edges), 2)
 
 
+def test_what_a_visitor_has_open_ends_at_every_edge_and_its_use_is_noted_through_each(
+    cluster: Cluster,
+) -> None:
+    start(cluster, "kim", profile="echo")
+    with cluster.edges[0].client() as browser:
+        browser.get("hub/login")
+        form = {"username": "kim", "password": PASSWORD, "_xsrf": browser.cookies["_xsrf"]}
+        assert browser.post("hub/login", data=form).status_code == 302
+        guarding.let_in(browser, "user/kim/")
+        theirs = guarding.cookie(guarding.pass_of(browser, "/user/kim/"))
+        for edge in cluster.edges:
+            assert use_is_noted(cluster, edge, "kim", theirs), edge.name
+        sockets = [guarding.WebSocket(edge, "/user/kim/ws", theirs) for edge in cluster.edges]
+        try:
+            assert [one.ask("hello") for one in sockets] == ["hello", "hello"]
+            assert browser.get("hub/logout").status_code == 302
+            for one in sockets:
+                takes(lambda one=one: one.ask("still?") is None, 4)
+        finally:
+            for one in sockets:
+                one.close()
+
+
+def use_is_noted(cluster: Cluster, edge: EdgePart, user: str, theirs: dict[str, str]) -> bool:
+    """Whether the row says so after a visit by a pass alone, which an edge tells once a minute."""
+    of_theirs = f"(select id from users where name = '{user}')"
+    cluster.rows(f"update servers set last_activity = 1 where user_id = {of_theirs}")
+    with edge.client() as client:
+        assert client.get(f"user/{user}/", headers=theirs).status_code == 200
+
+    def noted() -> bool:
+        [row] = cluster.rows(f"select last_activity from servers where user_id = {of_theirs}")
+        return bool(row["last_activity"] > 1)
+
+    takes(noted, 6)
+    return True
+
+
 def visit(edge: EdgePart, theirs: str) -> int:
     """What the edge says to somebody with a pass and nothing else."""
     with edge.client() as client:
         return client.get("user/gus/", headers={"cookie": f"{guarding.COOKIE}={theirs}"}).status_code
-
-
-class Load:
-    """Requests without a pause, until told to stop; what did not go well."""
-
-    def __init__(self, client: httpx.Client, path: str) -> None:
-        self.made = 0
-        self.failures: list[str] = []
-        self._client = client
-        self._path = path
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self) -> Load:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-        self._client.close()
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                status = self._client.get(self._path).status_code
-            except httpx.HTTPError as error:
-                self.failures.append(repr(error))
-            else:
-                self.made += 1
-                if status != 200:
-                    self.failures.append(str(status))
 
 
 def loads(cluster: Cluster, path: str) -> list[Load]:

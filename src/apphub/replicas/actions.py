@@ -50,7 +50,7 @@ class Replicas:
     """This replica, at a place (a machine); and those beside it."""
 
     def __init__(self, db: Database, place: str, door: str = "", key: str = "") -> None:
-        """With a `door` (IP:PORT) edges of other machines reach this one; `key` tells its secret key from others."""
+        """With a `door` (HOST:PORT) edges of other machines reach this one; `key` tells its secret key from others."""
         #: Of this run of this hub; begins the leases of what it holds.
         self.id = new_token()[:16]
         #: Whether there may be others.

@@ -36,7 +36,7 @@ class Place(NamedTuple):
     """A machine with a door."""
 
     name: str
-    #: Of the door: IP:PORT.
+    #: Of the door: HOST:PORT.
     address: str
     #: Digest of its hubs' secret key.
     key: str

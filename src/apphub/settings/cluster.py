@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from apphub.settings.values import Bind, FilePath, Place, Section, entry
+from apphub.settings.values import Bind, FilePath, Section
 
 
 def _host_and_port(text: str) -> str:
@@ -53,13 +52,3 @@ class Cluster(Section):
         description="The hubs' one secret, the same for all of them, made by the first. Default: `secret.key` "
         "in the data folder.",
     )
-
-
-def problems(settings: Any) -> Iterator[tuple[Place, str]]:
-    """Why hubs cannot take edges of other machines."""
-    cluster = entry(settings, "cluster")
-    if cluster is None or not entry(cluster, "bind"):
-        return
-    database = entry(settings, "database")
-    if database is None or (isinstance(database, str) and database.startswith("sqlite")):
-        yield ("cluster", "bind"), "needs PostgreSQL (`database`): hubs of several machines share it"

@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from apphub.kit.addresses import Address
 from apphub.kit.apphosts import AppHosts
-from apphub.settings import app_hosts, cluster
+from apphub.settings import app_hosts
 from apphub.settings.cluster import Cluster
 from apphub.settings.login import Login, PasswordLogin, SharedPasswordLogin
 from apphub.settings.look import Look
@@ -349,7 +349,7 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        return self._refuse([*dangling(self), *app_hosts.problems(self), *cluster.problems(self)])
+        return self._refuse([*dangling(self), *app_hosts.problems(self)])
 
     @property
     def secret_key_file(self) -> Path:

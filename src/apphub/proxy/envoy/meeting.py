@@ -93,9 +93,13 @@ def write_endpoints(run_dir: Path, cluster: str, found: Sequence[dict[str, Any]]
 
 
 class Finder:
-    """Keeps the files of one edge. Where no hub is left they stay as they are: one will be back."""
+    """Keeps the files of one edge. Where no hub is left they stay as they are: one will be back.
 
-    def __init__(self, meeting: Meeting, run_dir: Path) -> None:
+    Those of a door say that there is none (`waits` is false): edges go to another machine then.
+    """
+
+    def __init__(self, meeting: Meeting, run_dir: Path, *, waits: bool = True) -> None:
+        self._waits = waits
         self._meeting = meeting
         self._run_dir = run_dir
         self._written: list[int] = []
@@ -105,7 +109,7 @@ class Finder:
     def prepare(self) -> None:
         """Write the files before Envoy reads them; without a hub they name the first that will come."""
         private_directory(self._meeting.folder)
-        self._write(self._meeting.listening() or [1])
+        self._write(self._meeting.listening() or ([1] if self._waits else []))
 
     def refresh(self) -> None:
         """Write them again if another hub listens by now, or one no longer does."""
@@ -114,7 +118,7 @@ class Finder:
             return
         self._changed, self._looked = changed, now
         found = self._meeting.listening()
-        if found and found != self._written:
+        if (found or not self._waits) and found != self._written:
             self._write(found)
 
     def close(self) -> None:

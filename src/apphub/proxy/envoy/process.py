@@ -69,7 +69,7 @@ def _keepers(edge: Edge | Door, papers: Issue | None) -> tuple[list[Keeper], Fin
     run_dir = edge.run_dir
     if isinstance(edge, Door):
         assert papers is not None
-        return [mutual.OwnPapers(run_dir, papers)], Finder(edge.meeting, run_dir)
+        return [mutual.OwnPapers(run_dir, papers)], Finder(edge.meeting, run_dir, waits=False)
     if edge.far is None:
         return [Certificate(edge)], Finder(edge.meeting, run_dir)
     far = edge.far

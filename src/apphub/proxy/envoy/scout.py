@@ -11,7 +11,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,8 @@ class Scout:
         self._hubs: Hubs | None = None
         self._client: httpx.Client | None = None
         self._turn = threading.Lock()
+        #: What Envoy was told last, by cluster.
+        self._written: dict[str, list[dict[str, Any]]] = {}
         self._asked = 0.0
         self._silent = False
 
@@ -72,14 +74,13 @@ class Scout:
         self.close()
         if self._hubs is not None:
             return
-        with suppress(OSError, msgspec.MsgspecError):
-            known = msgspec.json.decode(self._known_file.read_bytes(), type=Hubs)
-            self._write(known)
-            return
         private_directory(self._run_dir)
-        seeds = {str(number): address for number, address in enumerate(_resolved(self._seeds))}
-        self._endpoints(seeds, list(seeds))
-        write_ended(self.ended_file, ())
+        with suppress(OSError, msgspec.MsgspecError):
+            self._hear(msgspec.json.decode(self._known_file.read_bytes(), type=Hubs))
+            return
+        seeds = {str(number): address for number, address in enumerate(self._seeds)}
+        self._hear(Hubs(seeds, list(seeds)))
+        self._hubs = None  # it was nobody's word
 
     def refresh(self) -> None:
         """Ask again, if it is time."""
@@ -103,7 +104,10 @@ class Scout:
                 continue
             # One that has just begun may not have looked round.
             if found.places and found.live:
-                self._write(found)
+                known, now = self._hubs or Hubs(), (found.places, found.live)
+                self._hear(found)
+                if (known.places, known.live) != now:
+                    write_private(self._known_file, msgspec.json.encode(found))
             self._asked, self._silent = time.monotonic(), False
             return
         self._asked = time.monotonic()
@@ -112,9 +116,10 @@ class Scout:
         self._silent = True
 
     def _candidates(self) -> Iterable[str]:
+        """Those with a hub first."""
         known = self._hubs or Hubs()
         live = [known.places[place] for place in known.live if place in known.places]
-        return dict.fromkeys([*live, *known.places.values(), *_resolved(self._seeds)])
+        return dict.fromkeys([*live, *known.places.values(), *self._seeds])
 
     def _get(self, address: str) -> httpx.Response:
         if self._client is None:
@@ -131,39 +136,36 @@ class Scout:
             self._client.close()
             self._client = None
 
-    def _write(self, found: Hubs) -> None:
+    def _hear(self, found: Hubs) -> None:
         before, self._hubs = self._hubs, found
         if before is None or before.ended != found.ended:
             write_ended(self.ended_file, (Visitor(*one) for one in found.ended))
-        if before is None or (before.places, before.live) != (found.places, found.live):
-            self._endpoints(found.places, found.live)
-            write_private(self._known_file, msgspec.json.encode(found))
+        # Names are looked up every time: what they lead to may change.
+        doors = {place: _resolved(address) for place, address in sorted(found.places.items())}
+        live = [_endpoint(one) for place in found.live for one in doors.get(place, ())]
+        all_doors = [_endpoint(one, place) for place, there in doors.items() for one in there]
+        for cluster, endpoints in ((HUB_CLUSTER, live), (XDS_CLUSTER, live), (DOORS_CLUSTER, all_doors)):
+            # Envoy needs a file. Where nothing is found any more, what was found last stays.
+            if cluster not in self._written or endpoints not in ([], self._written[cluster]):
+                write_endpoints(self._run_dir, cluster, endpoints)
+                self._written[cluster] = endpoints
 
-    def _endpoints(self, places: Mapping[str, str], live: Sequence[str]) -> None:
-        hubs = [_endpoint(places[place]) for place in sorted(live) if place in places]
-        doors = [_endpoint(address, place) for place, address in sorted(places.items())]
-        write_endpoints(self._run_dir, HUB_CLUSTER, hubs)
-        write_endpoints(self._run_dir, XDS_CLUSTER, hubs)
-        write_endpoints(self._run_dir, DOORS_CLUSTER, doors)
 
-
-def _endpoint(address: str, place: str = "") -> dict[str, Any]:
-    ip, port = Address.parse(address)
-    found: dict[str, Any] = {
-        "endpoint": {"address": {"socket_address": {"address": ip, "port_value": port}}},
-    }
+def _endpoint(address: Address, place: str = "") -> dict[str, Any]:
+    there = {"socket_address": {"address": address.ip, "port_value": address.port}}
+    found: dict[str, Any] = {"endpoint": {"address": there}}
     if place:
         found["metadata"] = {"filter_metadata": {"envoy.lb": {"place": place}}}
     return found
 
 
-def _resolved(seeds: Iterable[str]) -> list[str]:
-    """The addresses of hosts by name, as far as they have one just now."""
-    found = []
-    for seed in seeds:
-        with suppress(OSError, ValueError):
-            found += [str(address) for address in resolved(seed)]
-    return list(dict.fromkeys(found))
+def _resolved(text: str) -> list[Address]:
+    """The addresses of a host, if it has any just now."""
+    try:
+        return resolved(text)
+    except (OSError, ValueError) as error:
+        log.debug("hub.unresolved", address=text, error=str(error))
+        return []
 
 
 def resolved(text: str) -> list[Address]:
@@ -172,4 +174,4 @@ def resolved(text: str) -> list[Address]:
     if not host or not port.isdigit():
         raise ValueError(f"{text!r} is not HOST:PORT")
     infos = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(Address(str(info[4][0]), int(port)) for info in infos))
+    return sorted({Address(str(info[4][0]), int(port)) for info in infos})

@@ -1,0 +1,209 @@
+"""deploy/compose.yaml at work: hubs and edges on machines of their own, which share what the file says and no more."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+
+import apps
+import guarding
+import httpx
+import pytest
+from load import Load
+from sockets import EchoSocket
+
+from hubs import PASSWORD, TRIAL, until
+from machines import Machine, Machines
+
+CONFIG = {
+    **TRIAL,
+    "profiles": [apps.STEERED, *guarding.echoing()["profiles"]],
+    "timeouts": {"slow_spawn": "20s", "stop": "2s"},
+}
+
+
+NUMBERS = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def machines() -> Iterator[Machines]:
+    with Machines(CONFIG) as machines:
+        yield machines
+
+
+def start(machines: Machines, name: str, edge: int = 0, profile: str = "steered") -> None:
+    machines.edges[edge].ask("POST", f"users/{name}")
+    answer = machines.edges[edge].ask("POST", f"users/{name}/server", json={"profile": profile})
+    assert answer.status_code == 201, answer.text
+
+
+def place_of(machines: Machines, name: str) -> str:
+    [row] = machines.rows(
+        f"select place from servers s join users u on u.id = s.user_id where u.name = '{name}'"
+    )
+    return str(row["place"])
+
+
+def on_each(machines: Machines, profile: str = "steered") -> dict[str, str]:
+    """Somebody whose server is on the machine, for each with a hub."""
+    found: dict[str, str] = {}
+    for number in range(40):
+        name = f"person-{next(NUMBERS)}"
+        start(machines, name, edge=number % 2, profile=profile)
+        found.setdefault(place_of(machines, name), name)
+        if len(found) == len(machines.hubs):
+            return found
+    raise AssertionError(f"all servers are on {set(found)}")
+
+
+def test_servers_of_every_machine_are_reached_by_every_edge(machines: Machines) -> None:
+    for place, name in on_each(machines).items():
+        for edge in machines.edges:
+            with edge.client() as client:
+                assert client.get(f"user/{name}/").status_code == 200, (place, edge.name)
+    assert all("routes.unconfirmed" not in hub.logs for hub in machines.hubs)
+
+
+def test_nothing_of_ours_passes_the_network_in_clear(machines: Machines) -> None:
+    start(machines, "spy", profile="echo")
+    token = machines.token_for("spy")
+    with machines.wiretap() as heard:
+        for edge in machines.edges:
+            with edge.client(token) as client:
+                for _ in range(4):
+                    assert client.get("user/spy/in-so-many-words").status_code == 200
+                    assert client.get("hub/api/user").status_code == 200
+        between = heard()
+    # It was heard: TLS records of application data, between the machines.
+    assert between.count(b"\x17\x03\x03") > 10
+    for word in (b"HTTP/1.1", token.encode(), b"in-so-many-words", b"authorization", b"spy"):
+        assert word not in between, word
+
+
+def test_a_machine_takes_nobody_from_the_network_but_edges(machines: Machines) -> None:
+    for machine in machines.hubs:
+        assert machine.listening() == {f"00000000:{8443:04X}"}
+        anybody = httpx.Client(verify=False, base_url=f"https://{machine.ip}:8443", timeout=5)
+        with anybody, pytest.raises(httpx.TransportError):
+            anybody.get("/hub/api/")
+
+
+def test_what_a_visitor_has_open_ends_at_every_edge_when_they_sign_out(machines: Machines) -> None:
+    start(machines, "gus", profile="echo")
+    with machines.edges[0].client() as browser:
+        browser.get("hub/login")
+        form = {"username": "gus", "password": PASSWORD, "_xsrf": browser.cookies["_xsrf"]}
+        assert browser.post("hub/login", data=form).status_code == 302
+        guarding.let_in(browser, "user/gus/")
+        theirs = guarding.cookie(guarding.pass_of(browser, "/user/gus/"))
+        sockets = [guarding.WebSocket(edge, "/user/gus/ws", theirs) for edge in machines.edges]
+        try:
+            assert [one.opened for one in sockets] == [101, 101]
+            assert [one.ask("hello") for one in sockets] == ["hello", "hello"]
+            assert browser.get("hub/logout").status_code == 302
+            began = time.monotonic()
+            for one in sockets:
+                until(lambda one=one: one.ask("still?") is None, "it is closed", within=5)
+            assert time.monotonic() - began < 4
+        finally:
+            for one in sockets:
+                one.close()
+    for edge in machines.edges:
+        with edge.client() as client:
+            assert client.get("user/gus/", headers=theirs).status_code == 401
+
+
+@pytest.mark.timeout(240)
+def test_all_hubs_are_restarted_in_turn_and_nobody_notices(machines: Machines) -> None:
+    names = on_each(machines)
+    sockets = [EchoSocket(edge, f"user/{name}/socket") for edge in machines.edges for name in names.values()]
+    paths = ("hub/api/users/admin", *(f"user/{name}/" for name in names.values()))
+    seen = {"last_activity": "2026-01-01T00:00:00Z"}
+    loads = [
+        *(Load(edge.client(machines.token), path, pause=0.02) for edge in machines.edges for path in paths),
+        *(
+            Load(edge.client(machines.token), "hub/api/users/admin/activity", body=seen, pause=0.02)
+            for edge in machines.edges
+        ),
+    ]
+    with contextlib.ExitStack() as stack:
+        for socket in sockets:
+            stack.callback(socket.close)
+        with contextlib.ExitStack() as under_load:
+            for load in loads:
+                under_load.enter_context(load)
+            time.sleep(1)
+            # One ends and is started again; the other does so in place, as is best in a container.
+            for hub, way in zip(machines.hubs, ("SIGTERM", "SIGHUP"), strict=True):
+                restart(hub, way)
+                assert [socket.echo("meanwhile") for socket in sockets] == ["meanwhile"] * len(sockets)
+                time.sleep(1)
+        assert [socket.echo("after") for socket in sockets] == ["after"] * len(sockets)
+    assert [load.failures for load in loads] == [[]] * len(loads)
+    assert all(load.made > 20 for load in loads)
+
+
+def restart(hub: Machine, way: str) -> None:
+    before = hub.logs.count("edge_adopted")
+    if way == "SIGHUP":  # in place, as a container can
+        hub.send(signal.SIGHUP)
+        until(lambda: hub.logs.count("edge_adopted") > before, "it is back")
+    else:
+        assert hub.stop() == 0
+        hub.start()
+    until(hub.healthy, f"{hub.name} is back")
+    assert hub.logs.count("edge_adopted") > before, "the door was another hub's before"
+
+
+@pytest.mark.timeout(120)
+def test_a_machine_that_is_gone_costs_only_its_own_servers(machines: Machines) -> None:
+    names = on_each(machines)
+    gone, left = machines.hubs
+    gone.shut_down()
+    try:
+        with machines.edges[0].client(machines.token) as client:
+            until(lambda: client.get("hub/api/user").status_code == 200, "the other hub answers", within=10)
+            time.sleep(10)
+            for _ in range(20):
+                assert client.get("hub/api/user").status_code == 200
+            assert client.get(f"user/{names[left.name]}/").status_code == 200
+            assert client.get(f"user/{names[gone.name]}/").status_code == 503
+        start(machines, "after-that", edge=1)
+        assert place_of(machines, "after-that") == left.name
+    finally:
+        gone.boot()
+        gone.start()
+    until(gone.healthy, "the machine is back")
+    # It sees that its servers have ended, and says so.
+    until(
+        lambda: not machines.edges[1].ask("GET", f"users/{names[gone.name]}").json()["servers"],
+        "their end is noticed",
+        within=30,
+    )
+
+
+def test_a_hub_with_another_secret_key_is_refused_in_words(machines: Machines) -> None:
+    hub = machines.hubs[1]
+    environ = {
+        "APPHUB_CLUSTER__SECRET_KEY": "/srv/other.key",
+        "APPHUB_CLUSTER__NAME": "other",
+        "APPHUB_HUB_BIND": "127.0.0.1:8082",
+    }
+    command = hub.command("hub", "--config", machines.config_file, "--data-dir", "/srv/other", **environ)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode
+    assert "another secret key" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_an_edge_without_the_edge_key_says_what_it_needs(machines: Machines) -> None:
+    edge = machines.edges[0]
+    environ = {"APPHUB_CLUSTER__EDGE_KEY": "/srv/missing.key"}
+    command = edge.command("proxy", "--config", machines.config_file, "--data-dir", "/srv/other", **environ)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode
+    assert "Copy the file from a machine with hubs" in ended.stderr
