@@ -16,16 +16,11 @@ import contextlib
 import os
 import re
 import secrets
-import select
 import shutil
 import signal
-import socket
 import subprocess
-import sys
 import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -37,6 +32,7 @@ import yaml
 from apphub.kit.addresses import Address
 from databases import admin, ask, named, server
 from hubs import APPHUB, PASSWORD, TOP, until
+from networks import passed_on, wiretap
 
 COMPOSE = TOP / "deploy" / "compose.yaml"
 #: What the file wants to be told.
@@ -339,75 +335,7 @@ class Machines:
         """What the database says."""
         return asyncio.run(ask(self.database, statement))
 
-    @contextlib.contextmanager
-    def wiretap(self) -> Iterator[Callable[[], bytes]]:
+    def wiretap(self) -> contextlib.AbstractContextManager[Callable[[], bytes]]:
         """What machines with hubs say to others meanwhile, but for this side of the bridge (people, PostgreSQL)."""
-        sniffers = []
-        for machine in self.hubs:
-            sniffers.append(socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)))
-            sniffers[-1].bind((self._plug(machine.ip), 0))
-        heard: list[bytes] = []
-        over = threading.Event()
-
-        def listen() -> None:
-            while not over.is_set():
-                heard.extend(one.recv(65536) for one in select.select(sniffers, [], [], 0.2)[0])
-
-        thread = threading.Thread(target=listen)
-        thread.start()
-
-        def so_far() -> bytes:
-            time.sleep(0.5)
-            ours = [socket.inet_aton(ip) for ip in (f"{self.network}.1", self.postgres_ip)]
-            return b"".join(one for one in heard if not {one[26:30], one[30:34]} & {*ours})
-
-        try:
-            yield so_far
-        finally:
-            over.set()
-            thread.join()
-            for sniffer in sniffers:
-                sniffer.close()
-
-
-#: Connections to an address end at a unix socket.
-_RELAY = """
-import asyncio, sys
-
-async def pump(reader, writer):
-    try:
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    except OSError:
-        pass
-    writer.close()
-
-async def connect(reader, writer):
-    try:
-        there = await asyncio.open_unix_connection(sys.argv[3])
-    except OSError:
-        writer.close()
-        return
-    await asyncio.gather(pump(reader, there[1]), pump(there[0], writer))
-
-async def serve():
-    server = await asyncio.start_server(connect, sys.argv[1], int(sys.argv[2]))
-    print("ready", flush=True)
-    await server.serve_forever()
-
-asyncio.run(serve())
-"""
-
-
-@contextlib.contextmanager
-def passed_on(address: Address, path: str) -> Iterator[None]:
-    """Connections to an address end at a unix socket."""
-    command = [sys.executable, "-c", _RELAY, address.ip, str(address.port), path]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as relay:
-        assert relay.stdout is not None
-        assert relay.stdout.readline() == b"ready\n"
-        try:
-            yield
-        finally:
-            relay.kill()
+        ours = (f"{self.network}.1", self.postgres_ip)
+        return wiretap([self._plug(machine.ip) for machine in self.hubs], but=ours)
