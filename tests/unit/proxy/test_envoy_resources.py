@@ -320,3 +320,22 @@ def test_where_cookies_of_the_hub_come_along_they_are_kept_from_apps_that_ask_by
     )
     guarded = Route("/user/ada/", OWN, GUARD)
     assert resource("user/ada", (guarded,), "/", hides=True) == resource("user/ada", (guarded,), "/")
+
+
+@pytest.mark.parametrize(("place", "cluster"), [("hub-1", "doors"), ("*", "hub")])
+def test_a_route_to_another_machine_names_it_and_never_its_address(place: str, cluster: str) -> None:
+    content = resource("user/ada", (Route("/user/ada/", LAB, place=place),), "/").content
+    configuration = route.ScopedRouteConfiguration.parse(content).route_configuration
+    assert configuration is not None
+    [made] = configuration.virtual_hosts[0].routes
+    assert made.route is not None
+    assert made.route.cluster == cluster
+    told = [
+        (one.header.key, one.header.value) for one in made.request_headers_to_add if one.header is not None
+    ]
+    if place == "*":
+        assert told == [("x-hub-dst", "127.0.0.1:20001")]
+        return
+    assert told == [("x-hub-place", "hub-1"), ("x-hub-port", "20001")]
+    wanted = core.Metadata(filter_metadata={"envoy.lb": Struct.from_dict({"place": "hub-1"})})
+    assert made.route.metadata_match == wanted
