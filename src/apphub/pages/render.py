@@ -39,9 +39,8 @@ _TYPES = {
     ".svg": "image/svg+xml",
     ".png": "image/png",
 }
-#: What `STYLE` is made of: one request instead of several.
-SHEETS = ("base.css", "app.css")
-STYLE = "hub.css"
+#: Files that are made of several: one request instead of one for each.
+BUNDLES = {"hub.css": ("base.css", "app.css", "admin.css"), "hub.js": ("page.js", "live.js", "admin.js")}
 #: A path on this host that no browser reads as another host's, and what it may not hold.
 _LOCAL = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
 _WEB = re.compile(r"https?://[^/\\\s\x00-\x1f\x7f][^\\\s\x00-\x1f\x7f]*", re.IGNORECASE)
@@ -74,9 +73,10 @@ def _file(body: bytes, suffix: str) -> StaticFile:
 
 
 def _branded(files: Mapping[str, StaticFile], look: Look) -> dict[str, StaticFile]:
-    """The files with those that a site's look makes: all style sheets in one, and the picture of the site."""
-    sheets = [*(files[name].body for name in SHEETS), colours(look).encode()]
-    made = {STYLE: _file(b"\n".join(sheets), ".css")}
+    """The files with the bundles of them, coloured as a site wants it, and with the picture of the site."""
+    bundled = {name: b"\n".join(files[part].body for part in parts) for name, parts in BUNDLES.items()}
+    bundled["hub.css"] += b"\n" + colours(look).encode()
+    made = {name: _file(body, Path(name).suffix) for name, body in bundled.items()}
     if look.logo is not None:
         made[f"logo-of-site{look.logo.suffix.lower()}"] = _file(
             look.logo.read_bytes(), look.logo.suffix.lower()

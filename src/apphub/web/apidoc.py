@@ -63,6 +63,10 @@ class Shape:
     words: str = ""
 
 
+#: The first status that is a refusal.
+REFUSED = 400
+
+
 @dataclass(frozen=True, slots=True)
 class Book:
     """The whole document."""
@@ -70,6 +74,8 @@ class Book:
     about: str
     sections: tuple[Section, ...]
     shapes: tuple[Shape, ...]
+    #: What a status of 400 or more means, wherever it is answered.
+    refusals: tuple[Answer, ...] = ()
 
 
 def book(document: Mapping[str, Any]) -> Book:
@@ -83,8 +89,12 @@ def book(document: Mapping[str, Any]) -> Book:
         Section(tag["name"], tag["description"], tuple(found[tag["name"]])) for tag in document["tags"]
     )
     shapes = (_shape(name, shape) for name, shape in document["components"]["schemas"].items())
+    meanings = {one.status: one for told in found.values() for each in told for one in each.answers}
     return Book(
-        document["info"]["description"], tuple(sorted(sections, key=lambda one: one.name)), tuple(shapes)
+        document["info"]["description"],
+        tuple(sorted(sections, key=lambda one: one.name)),
+        tuple(shapes),
+        tuple(meanings[status] for status in sorted(meanings) if status >= REFUSED),
     )
 
 

@@ -9,6 +9,7 @@
   const changes = document.getElementById("changes");
   let wait = 2000;
   let shown;
+  if (!list()) return;
 
   const states = (root) =>
     new Map([...root.querySelectorAll("[data-server]")].map((row) => [row.dataset.server, row]));

@@ -77,12 +77,10 @@ function copyButtons(root) {
 }
 copyButtons(document);
 
-// data-needs-script: a page whose own script did not arrive, because the hub went away just then. It is
-// loaded again once the hub answers.
-window.addEventListener("load", () => {
-  const page = document.querySelector("[data-needs-script]");
+// Load the page again once the hub answers.
+function reloadOnceThere() {
   let wait = 1000;
-  async function again() {
+  async function look() {
     try {
       const answer = await fetch(location.href);
       if (answer.status < 500) return location.reload();
@@ -90,9 +88,15 @@ window.addEventListener("load", () => {
       // Still away.
     }
     wait = Math.min(wait * 2, 15000);
-    setTimeout(again, wait);
+    setTimeout(look, wait);
   }
-  if (page && !page.dataset.scripted) setTimeout(again, wait);
+  setTimeout(look, wait);
+}
+
+// data-needs-script: a page whose own script did not arrive, because the hub went away just then.
+window.addEventListener("load", () => {
+  const page = document.querySelector("[data-needs-script]");
+  if (page && !page.dataset.scripted) reloadOnceThere();
 });
 
 // data-check="path": what is wrong with a form is told while it is filled in, by the hub's own rules.

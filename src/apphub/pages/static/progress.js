@@ -14,7 +14,6 @@
   const began = performance.now() - Number(text.elapsed) * 1000;
   const told = new Set([...log.children].map((line) => line.textContent));
   let stream;
-  let wait = 1000;
   let over = false;
 
   function clock() {
@@ -131,20 +130,6 @@
     note.textContent = yes ? text.lost : "";
   }
 
-  // The browser reconnects by itself after a broken connection, but not after a refusal: then the
-  // start is over or the person signed out, and the page itself knows where to go.
-  async function again() {
-    if (over) return;
-    try {
-      const answer = await fetch(location.href);
-      if (answer.status < 500) return location.reload();
-    } catch {
-      // The hub is away; the next try is in a while.
-    }
-    wait = Math.min(wait * 2, 15000);
-    setTimeout(again, wait);
-  }
-
   function follow() {
     stream = new EventSource(text.events);
     stream.onopen = () => lost(false);
@@ -152,7 +137,9 @@
     stream.onerror = () => {
       if (over) return;
       lost(true);
-      if (stream.readyState === EventSource.CLOSED) setTimeout(again, wait);
+      // The browser reconnects by itself after a broken connection, but not after a refusal: then the
+      // start is over or the person signed out, and the page itself knows where to go.
+      if (stream.readyState === EventSource.CLOSED) reloadOnceThere();
     };
   }
 
