@@ -141,6 +141,32 @@ def test_many_users_are_done_something_to_at_once_and_it_goes_on_over_a_restart(
         admin.complaints[:] = [words for words in admin.complaints if "Failed to load" not in words]
 
 
+def test_many_servers_are_stopped_and_deleted_at_once(hub: RunningHub, browser: Browser) -> None:
+    for name in ("one", "two", "three"):
+        hub.ask("POST", f"users/ada/servers/{name}", json={})
+    hub.ready("ada", "one")
+    hub.ready("ada", "two")
+    with visiting(browser, hub) as admin:
+        admin.sign_in("admin")
+        admin.go("hub/admin/servers?search=ada")
+        admin.page.get_by_label("ada/one").check()
+        admin.page.get_by_role("button", name="Stop them").click()
+        expect(admin.page.get_by_role("heading", name="Done: all 1")).to_be_visible()
+        until(lambda: hub.server("ada", "one").get("stopped"), "it has stopped")
+        assert hub.server("ada", "two")["ready"]
+        admin.go("hub/admin/servers?search=ada")
+        admin.page.get_by_label("All that match the search").check()
+        admin.page.get_by_role("button", name="Delete …").click()
+        expect(admin.page.get_by_role("heading", name="Delete 3 servers?")).to_be_visible()
+        hub.ask("POST", "users/ada/servers/four", json={})
+        admin.page.get_by_role("button", name="Delete", exact=True).click()
+        expect(admin.page.get_by_role("alert")).to_contain_text("There are others now")
+        expect(admin.page.get_by_role("heading", name="Delete 4 servers?")).to_be_visible()
+        admin.page.get_by_role("button", name="Delete", exact=True).click()
+        expect(admin.page.get_by_role("heading", name="Done: all 4")).to_be_visible()
+    until(lambda: not any(hub.server("ada", name) for name in ("one", "two", "four")), "they are gone")
+
+
 def test_a_profile_is_checked_while_one_types_and_kept_as_a_new_version(
     hub: RunningHub, browser: Browser
 ) -> None:

@@ -109,6 +109,8 @@ async def test_a_group_and_what_runs_narrow_the_list(lists: Listings) -> None:
     assert line.running == 1
     [server] = (await lists.servers(EVERYTHING, AskServers(search="ER-03"))).rows
     assert (str(server.server.key), server.groups) == ("user-03/", {"geo"})
+    assert await lists.server_names(EVERYTHING, AskServers(active=True), most=5) == ["user-03/"]
+    assert await lists.server_names(EVERYTHING, AskServers(search="user-04"), most=5) == []
     for order in get_args(ServerOrder):
         assert len((await lists.servers(EVERYTHING, AskServers(order=order))).rows) == 1
     assert (await lists.servers(EVERYTHING, AskServers(profile="other"))).rows == ()

@@ -18,6 +18,8 @@ class Kind(StrEnum):
 
     #: Stop a server (`ada/lab`).
     STOP = "stop"
+    #: Delete a server (`ada/lab`); one that runs is stopped first.
+    REMOVE = "remove"
     #: Stop all servers of a user.
     STOP_ALL = "stop-all"
     #: Delete a user.

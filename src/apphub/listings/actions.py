@@ -90,6 +90,11 @@ class Listings:
 
         return keyset.part(rows, ask.limit, ask.cursor, values)
 
+    async def server_names(self, reach: Reach, ask: AskServers, *, most: int) -> list[str]:
+        """All that match as `ada/lab`, on whatever page, at most so many."""
+        async with self.db.read() as tx:
+            return await store.list_server_names(tx, reach, ask, most)
+
     async def tokens(self, reach: Reach, ask: Ask) -> Part[TokenLine]:
         """A page of live tokens."""
         async with self.db.read() as tx:

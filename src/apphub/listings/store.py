@@ -176,11 +176,8 @@ async def list_members(tx: Tx, group_id: int, ask: Ask) -> list[Member]:
     return [Member(row[0], row[1], row[2], row[3] == Source.SETTINGS) for row in await tx.execute(found)]
 
 
-async def list_servers(tx: Tx, reach: Reach, ask: AskServers) -> list[ServerLine]:
-    """One more than a page of servers, in the order of reading."""
-    columns = order_of(SERVER_ORDERS, ask.order)
-    order = ordered(columns, ask.cursor)
-    where = [u.deleted.is_(None), c.attempt > 0, *_servers_within(reach), *beyond(columns, ask.cursor)]
+def _server_filter(reach: Reach, ask: AskServers) -> list[sa.ColumnElement[bool]]:
+    where = [u.deleted.is_(None), c.attempt > 0, *_servers_within(reach)]
     if ask.search:
         where.append(sa.or_(like(u.name, ask.search), like(c.name, ask.search)))
     if ask.active:
@@ -188,6 +185,20 @@ async def list_servers(tx: Tx, reach: Reach, ask: AskServers) -> list[ServerLine
     if ask.profile:
         profile = sa.select(t.profiles.c.id).where(t.profiles.c.slug == ask.profile)
         where.append(c.profile_id.in_(profile))
+    return where
+
+
+async def list_server_names(tx: Tx, reach: Reach, ask: AskServers, most: int) -> list[str]:
+    """All servers that match as `ada/lab`, whatever the page."""
+    found = sa.select(u.name, c.name).join(t.users, u.id == c.user_id).where(*_server_filter(reach, ask))
+    return [f"{user}/{name}" for user, name in await tx.execute(found.order_by(c.id).limit(most))]
+
+
+async def list_servers(tx: Tx, reach: Reach, ask: AskServers) -> list[ServerLine]:
+    """One more than a page of servers, in the order of reading."""
+    columns = order_of(SERVER_ORDERS, ask.order)
+    order = ordered(columns, ask.cursor)
+    where = [*_server_filter(reach, ask), *beyond(columns, ask.cursor)]
     ids = sa.select(c.id).join(t.users, u.id == c.user_id).where(*where).order_by(*order).limit(ask.limit + 1)
     found = (
         sa.select(*SERVER, group_names).join(t.users, u.id == c.user_id).where(c.id.in_(ids)).order_by(*order)

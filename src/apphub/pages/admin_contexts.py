@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from apphub.pages.contexts import Choice, ServerRow
 
@@ -139,14 +139,17 @@ class AdminAdd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdminConfirm:
-    """Ask again before users are deleted."""
+    """Ask again before users or servers (`what`) are deleted: those named, or all that match."""
 
     template: ClassVar[str] = "admin_confirm.html"
     frame: Frame
-    #: Names, one on a line.
-    text: str
+    what: Literal["users", "servers"]
+    #: The fields that say which they are: `names`, one on a line, or those of the search.
+    fields: Sequence[tuple[str, str]]
     count: int
     some: Sequence[str] = ()
+    #: There are others now than were asked about before.
+    changed: bool = False
     back: str = ""
 
 
@@ -215,6 +218,7 @@ class AdminServers:
     active: bool = False
     all_path: str = ""
     active_path: str = ""
+    profile: str = ""
     may_stop: bool = False
 
 

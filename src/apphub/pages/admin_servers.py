@@ -6,16 +6,21 @@ from typing import cast, get_args
 
 from litestar import Response, get, post
 
-from apphub.jobs.model import Kind
+from apphub.errors import Invalid
+from apphub.jobs.model import MOST, Kind
 from apphub.listings.model import AskServers, ServerOrder
+from apphub.pages.admin_confirm import asks_for_all, question, ticked
 from apphub.pages.admin_contexts import AdminServers
-from apphub.pages.admin_frame import SIZE, cursor_of, filtered, flag, frame, search_of, sort_of
-from apphub.pages.answers import redirect, show
+from apphub.pages.admin_frame import cursor_of, filtered, flag, frame, search_of, sort_of
+from apphub.pages.answers import language, redirect, show
 from apphub.pages.cards import server_row
 from apphub.pages.forms import Form
+from apphub.pages.locale import gettext
 from apphub.web.needs import beyond_own, manages
 from apphub.web.request import HubRequest
 
+#: On a page: each has buttons and a menu of its own.
+ROWS = 30
 ORDERS: tuple[str, ...] = ("-created", *(one for one in get_args(ServerOrder) if one != "-created"))
 
 
@@ -26,7 +31,7 @@ async def servers(request: HubRequest) -> Response[bytes]:
     ask = AskServers(
         search=search_of(request),
         cursor=cursor_of(request),
-        limit=SIZE,
+        limit=ROWS,
         order=cast("ServerOrder", sort_of(request, ORDERS)),
         active=flag(request, "active"),
         profile=request.query_params.get("profile", "")[:63],
@@ -41,6 +46,7 @@ async def servers(request: HubRequest) -> Response[bytes]:
                 server_row(line.server, actor, hub.urls, icons, groups=line.groups) for line in part.rows
             ],
             active=ask.active,
+            profile=ask.profile,
             all_path=filtered(request, active=""),
             active_path=filtered(request, active="1"),
             may_stop=beyond_own(actor, "delete:servers"),
@@ -50,10 +56,28 @@ async def servers(request: HubRequest) -> Response[bytes]:
 
 @post("/hub/admin/servers/bulk", guards=[manages("read:servers")])
 async def bulk(request: HubRequest) -> Response[bytes]:
-    """Begin to stop the servers that were ticked."""
+    """Begin to stop or to delete the servers that were ticked, or all that the list holds."""
     form = await Form.of(request)
-    job = await request.hub.jobs.begin(request.actor, request.by, Kind.STOP, form.texts("server"))
+    names = await _chosen(request, form)
+    if form.text("do") in ("delete", "really-delete") and (
+        asked := question(request, form, "servers", names)
+    ):
+        return asked
+    kind = {"stop": Kind.STOP, "really-delete": Kind.REMOVE}.get(form.text("do"))
+    if kind is None:
+        raise Invalid(gettext(language(request), "Choose what to do."))
+    job = await request.hub.jobs.begin(request.actor, request.by, kind, names)
     return redirect(f"{request.hub.urls.hub}admin/jobs/{job}")
+
+
+async def _chosen(request: HubRequest, form: Form) -> list[str]:
+    """The servers that a form is about; those out of reach are refused when their turn comes."""
+    if not asks_for_all(form):
+        return ticked(form, "server")
+    asked = AskServers(
+        search=form.text("search"), active=form.text("active") == "1", profile=form.text("profile")
+    )
+    return await request.hub.listings.server_names(request.reach("read:servers"), asked, most=MOST + 1)
 
 
 ROUTES = [servers, bulk]

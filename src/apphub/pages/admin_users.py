@@ -10,7 +10,8 @@ from apphub.access.actor import Actor, ScopeMissing
 from apphub.errors import Invalid
 from apphub.jobs.model import MOST, Kind
 from apphub.listings.model import Ask, AskUsers, UserLine, UserOrder
-from apphub.pages.admin_contexts import AdminConfirm, AdminUsers, UserRow
+from apphub.pages.admin_confirm import asks_for_all, question, ticked
+from apphub.pages.admin_contexts import AdminUsers, UserRow
 from apphub.pages.admin_frame import (
     SIZE,
     cursor_of,
@@ -80,15 +81,8 @@ async def bulk(request: HubRequest) -> Response[bytes]:
     """Begin a bulk action on the users that were ticked, or on all that the list holds."""
     form = await Form.of(request)
     names = await _chosen(request, form)
-    if form.text("do") == "delete":
-        page = AdminConfirm(
-            frame=frame(request, "users"),
-            text="\n".join(names),
-            count=len(names),
-            some=names[:20],
-            back=f"{request.hub.urls.hub}admin",
-        )
-        return show(request, page)
+    if form.text("do") in ("delete", "really-delete") and (asked := question(request, form, "users", names)):
+        return asked
     kinds = {"stop": Kind.STOP_ALL, "add": Kind.ADD, "really-delete": Kind.DELETE}
     kind = kinds.get(form.text("do"))
     if kind is None:
@@ -102,12 +96,10 @@ async def bulk(request: HubRequest) -> Response[bytes]:
 
 async def _chosen(request: HubRequest, form: Form) -> list[str]:
     """The names that a form is about; those out of reach are refused when their turn comes."""
-    if form.text("all") == "1":
+    if asks_for_all(form):
         asked = AskUsers(search=form.text("search"), group=form.text("in"), active=form.text("active") == "1")
         return await request.hub.listings.user_names(request.reach("list:users"), asked, most=MOST + 1)
-    if text := form.text("names"):
-        return text.splitlines()
-    return form.texts("user")
+    return ticked(form, "user")
 
 
 def _fills(actor: Actor) -> bool:

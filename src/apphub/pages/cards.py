@@ -86,6 +86,13 @@ def target_of(server: Server, groups: frozenset[str] = frozenset()) -> Target:
     return Target(user=server.key.user, groups=groups, server=str(server.key))
 
 
+def _address(server: Server, urls: Urls, origin: str) -> str:
+    """The address to copy: at the app's own host where it has one, and runs there."""
+    if urls.apps is not None and server.ready and server.plan is not None and server.plan.own_domain:
+        return f"{urls.apps.origin(*server.key, server.id)}/"
+    return f"{origin}{urls.server(*server.key)}"
+
+
 def server_row(
     server: Server,
     actor: Actor,
@@ -116,7 +123,7 @@ def server_row(
         started=server.requested if server.active else None,
         last_activity=server.last_activity,
         url=first_page(server, urls) if actor.may("access:servers", target) else "",
-        address=f"{origin}{urls.server(*server.key)}",
+        address=_address(server, urls, origin),
         idle_end=unused_at(server),
         removal=server.removal,
         details=actor.may("read:servers", target),

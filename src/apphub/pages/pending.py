@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 from litestar import Response, get
 from litestar.response import Stream
 
@@ -22,7 +25,7 @@ from apphub.pages.answers import language, redirect, show
 from apphub.pages.contexts import SpawnPending
 from apphub.pages.locale import gettext
 from apphub.pages.report import write_report
-from apphub.pages.said import say
+from apphub.pages.said import say, say_part
 from apphub.pages.stopped import stopped_page
 from apphub.runtimes.base import Ref
 from apphub.servers.model import NoSuchServer, Server
@@ -58,7 +61,12 @@ async def events(request: HubRequest) -> Stream:
         raise NotFound(gettext(language(request), "The server is not starting."))
     tongue = language(request)
     return stream(
-        request.hub, server, detail=True, goal=goal_of(request, server), say=lambda text: say(tongue, text)
+        request.hub,
+        server,
+        detail=True,
+        goal=goal_of(request, server),
+        say=partial(say, tongue),
+        say_part=partial(say_part, tongue),
     )
 
 
@@ -88,6 +96,7 @@ async def pending_page(request: HubRequest, server: Server) -> SpawnPending:
     told = await hub.servers.events(server)
     profile = hub.catalogue.find(plan.profile) if plan is not None else None
     log = await hub.runtime.logs(Ref(server.id, server.attempt), tail=TAIL)
+    spot = (await hub.admission.spots_of([server])).get(server.id)
     return SpawnPending(
         user=server.key.user,
         server=server.key.name,
@@ -100,7 +109,7 @@ async def pending_page(request: HubRequest, server: Server) -> SpawnPending:
         elapsed=clock.now() - (server.requested or clock.now()),
         next=asked(request),
         back=back_of(request),
-        spot=(await hub.admission.spots_of([server])).get(server.id),
+        spot=replace(spot, waits_for=say_part(tongue, spot.waits_for)) if spot is not None else None,
         log=log,
         failed=say(tongue, failure(server.reason or "", log)) if server.failed else "",
         advice=advice(tongue, server.reason or "") if server.failed else "",

@@ -50,11 +50,6 @@ SENTENCES = (
     "The option %(name)s cannot be %(value)s: it %(misfit)s.",
     "The option %(name)s cannot be %(value)s for this user.",
     "It is fixed to %(value)s.",
-    "must be %(number)s or more",
-    "must be %(number)s or less",
-    "must be one of the choices: %(choices)s",
-    "must have at most %(number)s characters",
-    "must match the pattern %(pattern)s",
     "Choices: %(choices)s.",
     "This hub may run %(number)s servers and does.",
     "Try again later, or stop a server that you do not need.",
@@ -67,19 +62,52 @@ SENTENCES = (
     "This share code is not valid (any more).",
     "Ask for a new one.",
     "This server is yours already.",
+    "Number %(position)s in the line. It waits for %(waits)s.",
+    "Number %(position)s in the line, ready in about %(estimate)s s. It waits for %(waits)s.",
+    "This start can never have %(what)s: it asks for %(asked)s, and the limit of %(who)s is %(limit)s.",
+    "Choose a profile that asks for less, or have the limit raised.",
+)
+#: What stands in holes of sentences, and is none by itself.
+PARTS = (
+    "must be %(number)s or more",
+    "must be %(number)s or less",
+    "must be one of the choices: %(choices)s",
+    "must have at most %(number)s characters",
+    "must match the pattern %(pattern)s",
+    "its turn: %(used)s of %(limit)s starts at the same time are under way",
+    "a server to stop: %(who)s uses %(used)s of %(limit)s",
+    "processors: %(who)s uses %(used)s of %(limit)s",
+    "memory: %(who)s uses %(used)s of %(limit)s",
+    "a server to stop",
+    "processors",
+    "memory",
+    "the hub",
+    "user %(name)s",
+    "group %(name)s",
+    "profile %(name)s",
 )
 #: Characters of a line that is looked at; longer ones are no sentences of ours.
 LONGEST = 1000
-#: Groups that hold a sentence of their own.
-_NESTED = frozenset({"misfit"})
+#: Holes that hold one of the parts.
+_NESTED = frozenset({"misfit", "waits", "what", "who"})
 _HOLE = re.compile(r"%\\\((\w+)\\\)s")
 
 
 @cache
 def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
     """Every sentence as a pattern; those with more words of their own are tried first."""
-    ordered = sorted(SENTENCES, key=lambda one: -len(re.sub(r"%\(\w+\)s", "", one)))
-    return tuple((re.compile(_HOLE.sub(r"(?P<\1>.+?)", re.escape(one)) + r"(?= |$)"), one) for one in ordered)
+    return _compiled(SENTENCES, r"(?= |$)")
+
+
+@cache
+def _parts() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """Every part as a pattern of the whole of a text."""
+    return _compiled(PARTS, "$")
+
+
+def _compiled(texts: tuple[str, ...], end: str) -> tuple[tuple[re.Pattern[str], str], ...]:
+    ordered = sorted(texts, key=lambda one: -len(re.sub(r"%\(\w+\)s", "", one)))
+    return tuple((re.compile(_HOLE.sub(r"(?P<\1>.+?)", re.escape(one)) + end), one) for one in ordered)
 
 
 def say(language: str, text: str) -> str:
@@ -100,14 +128,26 @@ def _line(language: str, line: str) -> str:
             said.append(left)
             break
         match, sentence = found
-        holes = {
-            name: say(language, value) if name in _NESTED else value
-            for name, value in match.groupdict().items()
-        }
-        translated = gettext(language, sentence)
-        said.append(translated % holes if holes else translated)
+        said.append(_filled(language, match, sentence))
         left = left[match.end() :].lstrip(" ")
     return " ".join(said)
+
+
+def say_part(language: str, text: str) -> str:
+    """What stands in a hole of a sentence (what a start waits for), in this language; as it is when unknown."""
+    if language == SOURCE or len(text) > LONGEST:
+        return text
+    found = ((match, one) for pattern, one in _parts() if (match := pattern.match(text)))
+    return next((_filled(language, match, one) for match, one in found), text)
+
+
+def _filled(language: str, match: re.Match[str], text: str) -> str:
+    holes = {
+        name: say_part(language, value) if name in _NESTED else value
+        for name, value in match.groupdict().items()
+    }
+    translated = gettext(language, text)
+    return translated % holes if holes else translated
 
 
 def scope_words(language: str, scope: str) -> str:
@@ -138,4 +178,4 @@ def scope_words(language: str, scope: str) -> str:
 
 def sources() -> tuple[str, ...]:
     """Message ids that stand in tables and not in calls, for the test of the catalogues."""
-    return (*SENTENCES, *(words for words, _ in SCOPES.values()))
+    return (*SENTENCES, *PARTS, *(words for words, _ in SCOPES.values()))

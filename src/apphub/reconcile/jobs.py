@@ -6,6 +6,7 @@ one of them can bear. Rights are those that whoever asked has when the step is d
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -24,7 +25,7 @@ from apphub.kit import clock, secrets
 from apphub.people import People
 from apphub.people.model import NoSuchUser
 from apphub.servers.actions import Servers
-from apphub.servers.model import ServerKey
+from apphub.servers.model import NoSuchServer, ServerKey
 from apphub.servers.views import Account, Views
 
 log = structlog.get_logger(__name__)
@@ -121,6 +122,10 @@ class JobRunner:
             case Kind.STOP:
                 actor.demand(replace(whom, server=f"{user}/{name}"), "delete:servers")
                 await self.servers.stop(by, ServerKey(user, name if slash else ""))
+            case Kind.REMOVE:
+                actor.demand(replace(whom, server=f"{user}/{name}"), "delete:servers")
+                with suppress(NoSuchServer):  # done before, and not noted
+                    await self.servers.stop(by, ServerKey(user, name), remove=True)
             case Kind.STOP_ALL:
                 await self._stop_all(actor, by, account, whom)
             case Kind.DELETE:

@@ -38,13 +38,14 @@ def stream(
     detail: bool = False,
     goal: str | None = None,
     say: Callable[[str], str] = as_it_is,
+    say_part: Callable[[str], str] = as_it_is,
 ) -> Stream:
     """The answer that tells; with `detail` also the server's latest output, `goal` is where to go when ready.
 
-    `say` translates what is told.
+    `say` translates what is told, `say_part` what a start waits for.
     """
     return Stream(
-        _tell(hub, server, detail, goal, say),
+        _tell(hub, server, detail, goal, say, say_part),
         media_type="text/event-stream",
         headers={"cache-control": "no-cache", "x-accel-buffering": "no"},
     )
@@ -68,14 +69,19 @@ def failed_event(server: Server) -> dict[str, Any]:
     return {"progress": 100, "failed": True, "message": server.reason or "The server was stopped."}
 
 
-def waiting_event(spot: Spot) -> dict[str, Any]:
+def waiting_event(spot: Spot, say_part: Callable[[str], str]) -> dict[str, Any]:
     """Where a start stands that has to wait; told again whenever that changes."""
-    queue = {"position": spot.position, "estimate": spot.estimate, "waits_for": spot.waits_for}
+    queue = {"position": spot.position, "estimate": spot.estimate, "waits_for": say_part(spot.waits_for)}
     return {"progress": 0, "message": spot.words, "queue": queue}
 
 
 async def _tell(
-    hub: Hub, server: Server, detail: bool, goal: str | None, say: Callable[[str], str]
+    hub: Hub,
+    server: Server,
+    detail: bool,
+    goal: str | None,
+    say: Callable[[str], str],
+    say_part: Callable[[str], str],
 ) -> AsyncGenerator[bytes]:
     last, output = 0, ""
     spot: Spot | None = None
@@ -90,7 +96,7 @@ async def _tell(
                 return
             frames, last = await _new_events(hub, current, last, say)
             if (stands := await _spot(hub, current)) is not None and stands != spot:
-                frames.append(_frame(waiting_event(stands)))
+                frames.append(_frame(_said(waiting_event(stands, say_part), say)))
             spot = stands
             if detail and (tail := await _output(hub, current)) != output:
                 output = tail

@@ -130,8 +130,22 @@ ADMIN_PAGES: tuple[Any, ...] = (
     replace(_USERS, may_stop=False, may_delete=False, groups=(), may_add=False),
     a.AdminUsers(frame=replace(EMPTY, search="nobody")),
     a.AdminUsers(frame=EMPTY),
-    a.AdminConfirm(frame=FRAME, text="ada\neve", count=40, some=("ada", "eve"), back="/hub/admin"),
-    a.AdminConfirm(frame=FRAME, text="", count=0, back="/hub/admin"),
+    *(
+        a.AdminConfirm(
+            frame=FRAME,
+            what=what,
+            fields=fields,
+            count=count,
+            some=some,
+            changed=bool(count),
+            back="/hub/admin",
+        )
+        for what, fields in (
+            ("users", (("names", "ada\neve"),)),
+            ("servers", (("all", "1"), ("search", "e"))),
+        )
+        for count, some in ((40, ("ada", "eve")), (0, ()))
+    ),
     _USER,
     a.AdminUser(frame=FRAME, name="eve", declared=True, may_change=True, log_path="/hub/admin/audit"),
     a.AdminAdd(frame=FRAME),
@@ -220,6 +234,7 @@ ADMIN_PAGES: tuple[Any, ...] = (
         a.AdminJob(frame=EMPTY, job=replace(_JOB, kind=kind, state=state, failed=failed))
         for kind, state, failed in (
             ("stop", "done", 0),
+            ("remove", "done", 0),
             ("stop-all", "done", 2),
             ("delete", "cancelled", 0),
             ("take-from-group", "running", 0),

@@ -221,7 +221,7 @@ PAGES: tuple[c.Page, ...] = (
 )
 
 #: Words that the templates themselves branch on.
-_OWN_WORDS = {"kind", "state"}
+_OWN_WORDS = {"kind", "state", "what"}
 
 
 def filled_with(value: Any, text: str) -> Any:

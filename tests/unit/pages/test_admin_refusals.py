@@ -35,7 +35,8 @@ LOOKS = (
 )
 #: What a form of each page may hold, for all at once: nothing is refused for want of a field.
 FIELDS = {
-    "do": "add",
+    "do": "really-delete",
+    "count": "1",
     "name": "fresh",
     "names": "ada",
     "user": "ada",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
 from jinja2 import UndefinedError
 from page_samples import NOW, PAGES, SHELL, filled_with
 
-from apphub.pages import contexts
+from apphub.pages import admin_contexts, admin_profile_contexts, contexts, details
 from apphub.pages.render import Renderer, Words
 
 RENDERER = Renderer("/apps/", now=lambda: NOW)
@@ -81,6 +82,23 @@ def test_hostile_text_changes_no_element_and_no_attribute(
             for u in hostile.values(name)
             if not u.startswith("/apps/") and u not in ("#main", "#apps-title")
         ] == []
+
+
+def _classes() -> list[type]:
+    """Everything that may be shown: the classes of contexts that name a template."""
+    modules = (contexts, details, admin_contexts, admin_profile_contexts)
+    found = [one for module in modules for one in vars(module).values() if isinstance(one, type)]
+    return [one for one in found if isinstance(getattr(one, "template", None), str)]
+
+
+def test_every_page_is_among_the_samples_and_every_template_is_a_pages_or_a_part() -> None:
+    shown = set(_classes())
+    assert {type(page) for page in PAGES} == shown
+    folder = Path(contexts.__file__).parent / "templates"
+    parts = {"base.html", "admin_base.html"}  # the frames, and what has nothing but macros
+    parts |= {path.name for path in folder.iterdir() if "{% macro" in path.read_text()}
+    templates = {path.name for path in folder.iterdir()}
+    assert templates - parts <= {one.template for one in shown}  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)

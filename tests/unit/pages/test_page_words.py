@@ -9,6 +9,7 @@ import pytest
 from page_samples import SHELL
 
 from apphub.access.scopes import SCOPES
+from apphub.admission.model import HUB, NeverFits, Shortage, Spot
 from apphub.audit.model import Entry
 from apphub.pages import contexts
 from apphub.pages.account import browser_words
@@ -42,6 +43,12 @@ SAID = [
     refusal("x", choices=["a"]),
     refusal("xx", max_length=1),
     refusal("x", pattern="[a]"),
+    Spot(3, 20, str(Shortage(HUB, "group geo", "memory", 3 << 30, 4 << 30, 1 << 30))).words,
+    Spot(1, None, str(Shortage(HUB, "the hub", "starts", 2, 2, 1))).words,
+    Spot(1, None, str(Shortage(HUB, "user ada", "servers", 2, 2, 1))).words,
+    Spot(2, None, str(Shortage(HUB, "profile lab", "cpu", 2000, 2500, 1000))).words,
+    NeverFits(Shortage(HUB, "the hub", "memory", 0, 4 << 30, 64 << 30)).message,
+    str(NeverFits(Shortage(HUB, "the hub", "memory", 0, 4 << 30, 64 << 30)).advice),
     "The program ended before it answered. It ended by itself with status 1.",
     "The program is gone. It was killed by SIGKILL: it used more memory than its limit.",
 ]

@@ -15,7 +15,7 @@
     new Map([...root.querySelectorAll("[data-server]")].map((row) => [row.dataset.server, row]));
 
   // Nobody is disturbed: not a person on one of the buttons, nor one in an open question.
-  const busy = () => list().contains(document.activeElement) || list().querySelector(":popover-open, [data-sent], details[open]");
+  const busy = () => list().contains(document.activeElement) || list().querySelector(":popover-open, [data-sent], details[open], :checked");
 
   function announce(before, after) {
     for (const [server, row] of after) {
