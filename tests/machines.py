@@ -98,6 +98,14 @@ class Machine:
         until(lambda: Path(f"/proc/{self._init}/comm").read_text() == "sleep\n", "the machine is up")
         self._machines.plug_in(self._init, self.name, self.ip)
 
+    def pull_out(self) -> None:
+        """Cut its cable: what is sent there is lost without a word."""
+        _run("ip", "link", "set", self._machines.plug(self.ip), "down")
+
+    def put_back(self) -> None:
+        """Mend the cable."""
+        _run("ip", "link", "set", self._machines.plug(self.ip), "up")
+
     def shut_down(self) -> None:
         """As if its plug were pulled: everything there ends."""
         if self._holder is not None:
@@ -246,12 +254,13 @@ class Machines:
             path.mkdir(parents=True, exist_ok=True)
         return path
 
-    def _plug(self, ip: str) -> str:
+    def plug(self, ip: str) -> str:
+        """The end of a machine's cable on this side."""
         return f"{self.bridge}.{ip.rpartition('.')[2]}"
 
     def plug_in(self, pid: int, name: str, ip: str) -> None:
         """Connect a machine to the bridge."""
-        here = self._plug(ip)
+        here = self.plug(ip)
         _run("ip", "link", "add", here, "type", "veth", "peer", "name", "eth0", "netns", str(pid))
         _run("ip", "link", "set", here, "master", self.bridge, "up")
         inside = ("nsenter", "-t", str(pid), "--net", "ip")
@@ -338,4 +347,4 @@ class Machines:
     def wiretap(self) -> contextlib.AbstractContextManager[Callable[[], bytes]]:
         """What machines with hubs say to others meanwhile, but for this side of the bridge (people, PostgreSQL)."""
         ours = (f"{self.network}.1", self.postgres_ip)
-        return wiretap([self._plug(machine.ip) for machine in self.hubs], but=ours)
+        return wiretap([self.plug(machine.ip) for machine in self.hubs], but=ours)

@@ -32,6 +32,20 @@ DOOR_IDLE = "60s"
 KEEPALIVE = {"keepalive_time": 60, "keepalive_interval": 10, "keepalive_probes": 6}
 
 
+#: A machine that has gone without a word takes nothing for so long (milliseconds), and is given up: TCP_USER_TIMEOUT
+#: (tcp(7)). Linux itself would wait a quarter of an hour.
+_GIVE_UP = {"level": 6, "name": 18, "int_value": 5000, "state": "STATE_PREBIND"}
+
+
+def _by_doors(run_dir: Path, cluster: str, trusted: str, asked_for: str, alpn: str) -> Json:
+    """A cluster that is reached by doors."""
+    return {
+        **_found_in(run_dir, cluster),
+        "transport_socket": to_hubs(run_dir, trusted, HUB, asked_for, alpn),
+        "upstream_bind_config": {"socket_options": [_GIVE_UP]},
+    }
+
+
 def _found_in(run_dir: Path, cluster: str) -> Json:
     """A cluster whose endpoints stand in a file (see `meeting`)."""
     file = endpoints_file(run_dir, cluster)
@@ -121,11 +135,12 @@ def hub_cluster(run_dir: Path, trusted: str = "") -> Json:
 
     `trusted` is the certificate that hubs of other machines are signed with, where doors lead to them.
     """
-    found = _found_in(run_dir, HUB_CLUSTER)
-    if trusted:
-        found["transport_socket"] = to_hubs(run_dir, trusted, HUB, HUB, "http/1.1")
     return {
-        **found,
+        **(
+            _by_doors(run_dir, HUB_CLUSTER, trusted, HUB, "http/1.1")
+            if trusted
+            else _found_in(run_dir, HUB_CLUSTER)
+        ),
         "circuit_breakers": _THRESHOLDS,
         "outlier_detection": _LEAVE_THE_DEAD,
         "typed_extension_protocol_options": _to_upstream(HUB_IDLE, _FOR_DOORS if trusted else ()),
@@ -150,8 +165,7 @@ def apps_cluster() -> Json:
 def doors_cluster(run_dir: Path, trusted: str) -> Json:
     """The apps of other machines, each by the door of the machine that its route names; no other one will do."""
     return {
-        **_found_in(run_dir, DOORS_CLUSTER),
-        "transport_socket": to_hubs(run_dir, trusted, HUB, HUB, "http/1.1"),
+        **_by_doors(run_dir, DOORS_CLUSTER, trusted, HUB, "http/1.1"),
         "circuit_breakers": _THRESHOLDS,
         "lb_subset_config": {"fallback_policy": "NO_FALLBACK", "subset_selectors": [{"keys": ["place"]}]},
         "upstream_connection_options": {"tcp_keepalive": KEEPALIVE},
@@ -167,11 +181,12 @@ def xds_cluster(run_dir: Path, trusted: str = "") -> Json:
             "http2_protocol_options": {"connection_keepalive": {"interval": "10s", "timeout": "5s"}}
         },
     )
-    found = _found_in(run_dir, XDS_CLUSTER)
-    if trusted:
-        found["transport_socket"] = to_hubs(run_dir, trusted, HUB, HUB_ROUTES, "h2")
     return {
-        **found,
+        **(
+            _by_doors(run_dir, XDS_CLUSTER, trusted, HUB_ROUTES, "h2")
+            if trusted
+            else _found_in(run_dir, XDS_CLUSTER)
+        ),
         "outlier_detection": _LEAVE_THE_DEAD,
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options
