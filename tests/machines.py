@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import random
 import re
 import secrets
 import shutil
@@ -207,9 +208,9 @@ class Machines:
     def __init__(self, config: Mapping[str, Any]) -> None:
         if os.geteuid() != 0:
             pytest.skip("Machines of their own (namespaces, a bridge) need root.")
-        number = secrets.randbelow(250) + 1
+        self._stack = contextlib.ExitStack()
+        number = self._bridge()
         self.network = f"10.213.{number}"
-        self.bridge = f"apphub{number}"
         self.folder = Path(tempfile.mkdtemp(prefix="ma-"))
         self.config_file = str(self.folder / "apphub.yaml")
         settings = yaml.safe_load((TOP / "deploy" / "apphub.yaml").read_text())
@@ -222,7 +223,6 @@ class Machines:
             for place, (name, service) in enumerate(services.items(), 10)
         }
         self.database = ""
-        self._stack = contextlib.ExitStack()
         self._token: str | None = None
 
     def __getitem__(self, name: str) -> Machine:
@@ -304,13 +304,18 @@ class Machines:
         for machine in self.machines.values():
             error.add_note(f"--- what {machine.name} wrote ---\n{machine.logs[-4000:]}")
 
+    def _bridge(self) -> int:
+        """Make one; the number that it has, and that no other has."""
+        for number in random.sample(range(1, 251), 20):
+            self.bridge = f"apphub{number}"
+            command = ["ip", "link", "add", self.bridge, "type", "bridge"]
+            made = subprocess.run(command, capture_output=True, text=True, check=False)
+            if not made.returncode:
+                self._stack.callback(_run, "ip", "link", "delete", self.bridge)
+                return number
+        pytest.skip(f"A bridge cannot be made here: {made.stderr.strip()}")
+
     def _bridge_up(self) -> None:
-        made = subprocess.run(
-            ["ip", "link", "add", self.bridge, "type", "bridge"], capture_output=True, text=True, check=False
-        )
-        if made.returncode:
-            pytest.skip(f"A bridge cannot be made here: {made.stderr.strip()}")
-        self._stack.callback(_run, "ip", "link", "delete", self.bridge)
         _run("ip", "address", "add", f"{self.network}.1/24", "dev", self.bridge)
         _run("ip", "address", "add", f"{self.postgres_ip}/24", "dev", self.bridge)
         _run("ip", "link", "set", self.bridge, "up")

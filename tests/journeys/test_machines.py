@@ -2,62 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
 
-import apps
 import guarding
 import httpx
 import pytest
-from load import Load
-from sockets import EchoSocket
+from on_machines import CONFIG, on_each, place_of, start
 
-from hubs import PASSWORD, TRIAL, until
-from machines import Machine, Machines
-
-CONFIG = {
-    **TRIAL,
-    "profiles": [apps.STEERED, *guarding.echoing()["profiles"]],
-    "timeouts": {"slow_spawn": "20s", "stop": "2s"},
-}
-
-
-NUMBERS = itertools.count()
+from hubs import PASSWORD, until
+from machines import Machines
 
 
 @pytest.fixture(scope="module")
 def machines() -> Iterator[Machines]:
     with Machines(CONFIG) as machines:
         yield machines
-
-
-def start(machines: Machines, name: str, edge: int = 0, profile: str = "steered") -> None:
-    machines.edges[edge].ask("POST", f"users/{name}")
-    answer = machines.edges[edge].ask("POST", f"users/{name}/server", json={"profile": profile})
-    assert answer.status_code == 201, answer.text
-
-
-def place_of(machines: Machines, name: str) -> str:
-    [row] = machines.rows(
-        f"select place from servers s join users u on u.id = s.user_id where u.name = '{name}'"
-    )
-    return str(row["place"])
-
-
-def on_each(machines: Machines, profile: str = "steered") -> dict[str, str]:
-    """Somebody whose server is on the machine, for each with a hub."""
-    found: dict[str, str] = {}
-    for number in range(40):
-        name = f"person-{next(NUMBERS)}"
-        start(machines, name, edge=number % 2, profile=profile)
-        found.setdefault(place_of(machines, name), name)
-        if len(found) == len(machines.hubs):
-            return found
-    raise AssertionError(f"all servers are on {set(found)}")
 
 
 def test_servers_of_every_machine_are_reached_by_every_edge(machines: Machines) -> None:
@@ -115,48 +76,6 @@ def test_what_a_visitor_has_open_ends_at_every_edge_when_they_sign_out(machines:
     for edge in machines.edges:
         with edge.client() as client:
             assert client.get("user/gus/", headers=theirs).status_code == 401
-
-
-@pytest.mark.timeout(240)
-def test_all_hubs_are_restarted_in_turn_and_nobody_notices(machines: Machines) -> None:
-    names = on_each(machines)
-    sockets = [EchoSocket(edge, f"user/{name}/socket") for edge in machines.edges for name in names.values()]
-    paths = ("hub/api/users/admin", *(f"user/{name}/" for name in names.values()))
-    seen = {"last_activity": "2026-01-01T00:00:00Z"}
-    loads = [
-        *(Load(edge.client(machines.token), path, pause=0.02) for edge in machines.edges for path in paths),
-        *(
-            Load(edge.client(machines.token), "hub/api/users/admin/activity", body=seen, pause=0.02)
-            for edge in machines.edges
-        ),
-    ]
-    with contextlib.ExitStack() as stack:
-        for socket in sockets:
-            stack.callback(socket.close)
-        with contextlib.ExitStack() as under_load:
-            for load in loads:
-                under_load.enter_context(load)
-            time.sleep(1)
-            # One ends and is started again; the other does so in place, as is best in a container.
-            for hub, way in zip(machines.hubs, ("SIGTERM", "SIGHUP"), strict=True):
-                restart(hub, way)
-                assert [socket.echo("meanwhile") for socket in sockets] == ["meanwhile"] * len(sockets)
-                time.sleep(1)
-        assert [socket.echo("after") for socket in sockets] == ["after"] * len(sockets)
-    assert [load.failures for load in loads] == [[]] * len(loads)
-    assert all(load.made > 20 for load in loads)
-
-
-def restart(hub: Machine, way: str) -> None:
-    before = hub.logs.count("edge_adopted")
-    if way == "SIGHUP":  # in place, as a container can
-        hub.send(signal.SIGHUP)
-        until(lambda: hub.logs.count("edge_adopted") > before, "it is back")
-    else:
-        assert hub.stop() == 0
-        hub.start()
-    until(hub.healthy, f"{hub.name} is back")
-    assert hub.logs.count("edge_adopted") > before, "the door was another hub's before"
 
 
 @pytest.mark.timeout(120)
