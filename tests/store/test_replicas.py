@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from apphub.access.actions import Access
 from apphub.audit import By
 from apphub.db import Database, open_database
 from apphub.db.changes import DUE, RIGHTS
+from apphub.errors import HubError
+from apphub.kit.addresses import Address
 from fakes.people import Town
+from networks import passed_on
 
 
 @asynccontextmanager
@@ -48,6 +53,27 @@ async def test_a_change_wakes_other_replicas_once_it_is_committed(postgres_url: 
             async with one.write() as tx:
                 tx.changed(DUE)
             await asyncio.wait_for(news.wait(), 5)
+
+
+async def test_with_sslmode_all_connections_are_secured_or_none_is_made(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    # The server of the tests speaks no TLS, and on its unix socket none is asked for: both ways of connecting
+    # know the word.
+    strict = sa.make_url(postgres_url).update_query_dict({"sslmode": "require"})
+    async with replica(strict.render_as_string(hide_password=False), tmp_path):
+        pass
+    host = str(strict.query["host"])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = Address("127.0.0.1", probe.getsockname()[1])
+    with passed_on(address, f"{host}/.s.PGSQL.5432"):
+        there = strict.set(host=address.ip, port=address.port, query={"sslmode": "require"})
+        with pytest.raises(HubError):
+            await open_database(there.render_as_string(hide_password=False), tmp_path)
+        plain = there.set(query={"sslmode": "disable"})
+        async with replica(plain.render_as_string(hide_password=False), tmp_path):
+            pass
 
 
 async def test_a_token_revoked_by_one_replica_is_refused_by_another_within_a_second(

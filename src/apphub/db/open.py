@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from apphub.db.engine import Database, DatabaseUnusable, encode_json
 from apphub.db.migrate import upgrade
-from apphub.db.postgres import PostgresDatabase
+from apphub.db.postgres import PostgresDatabase, for_engine
 from apphub.db.sqlite import SqliteDatabase
 
 
@@ -27,7 +27,7 @@ async def open_database(url: str | None, data_dir: Path) -> Database:
         raise DatabaseUnusable(
             f"The database URL begins with {url.partition(':')[0]!r}.", "Use postgresql://… or leave it out."
         )
-    address = sa.make_url(url).set(drivername="postgresql+asyncpg")
+    address = for_engine(sa.make_url(url))
     await upgrade(address.render_as_string(hide_password=False))
     engine = create_async_engine(
         address, json_serializer=encode_json, json_deserializer=msgspec.json.decode, pool_size=10

@@ -37,6 +37,20 @@ _LOST = (OSError, asyncpg.exceptions.PostgresError, asyncpg.exceptions.Interface
 _NOTIFY = sa.select(sa.func.pg_notify(CHANNEL, sa.bindparam("word")))
 
 
+def for_engine(url: sa.URL) -> sa.URL:
+    """The URL as SQLAlchemy wants it, which calls `sslmode` by another name."""
+    return _renamed(url.set(drivername="postgresql+asyncpg"), "sslmode", "ssl")
+
+
+def _for_driver(url: sa.URL) -> sa.URL:
+    """The URL as the driver itself reads it (and PostgreSQL's own programs do)."""
+    return _renamed(url.set(drivername="postgresql"), "ssl", "sslmode")
+
+
+def _renamed(url: sa.URL, old: str, new: str) -> sa.URL:
+    return url.set(query={new if name == old else name: value for name, value in url.query.items()})
+
+
 @contextmanager
 def _away() -> Iterator[None]:
     """What goes wrong in connecting and committing, as the errors that the hub knows."""
@@ -97,7 +111,7 @@ class PostgresDatabase(Database):
 
     async def hear(self) -> None:
         """One connection listens; whenever it had to be made anew, everybody looks at the rows again."""
-        url = self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        url = _for_driver(self._engine.url).render_as_string(hide_password=False)
         while True:
             try:
                 connection = await asyncpg.connect(url)  # type: ignore[no-untyped-call]

@@ -269,7 +269,9 @@ class Settings(Section):
         description="Everything the hub keeps on disk; beside the settings file unless an absolute path.",
     )
     database: PlainSecret | None = Field(
-        default=None, repr=False, description="postgresql://… ; default: SQLite in the data folder."
+        default=None,
+        repr=False,
+        description="postgresql://… (over a network: with ?sslmode=verify-full); default: SQLite in the data folder.",
     )
     cluster: Cluster = Field(default=Cluster(), description="Hubs and edges on several machines.")
     login: Login = Field(default=Login(), description="How people sign in.")
