@@ -156,6 +156,28 @@ async def test_a_door_takes_nothing_older_than_tls_1_3() -> None:
         assert await asyncio.to_thread(handshake, ssl.TLSVersion.TLSv1_3) == "TLSv1.3"
 
 
+async def test_papers_are_made_anew_while_requests_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with land("one") as all_of_it:
+        file = all_of_it.edge.run_dir / "mutual" / "identity.pem"
+
+        def shown() -> bytes | None:
+            """The door's certificate, to an edge with its own of this moment."""
+            context = ssl.create_default_context(cadata=KEY.hubs)
+            context.load_cert_chain(file)
+            with (
+                socket.create_connection(all_of_it.machines[0].address, timeout=5) as plain,
+                context.wrap_socket(plain, server_hostname=HUB) as secured,
+            ):
+                return secured.getpeercert(binary_form=True)
+
+        door, edge = await asyncio.to_thread(shown), file.read_bytes()
+        monkeypatch.setattr("apphub.proxy.envoy.mutual.RENEWED_AFTER", timedelta(0))
+        async with asyncio.timeout(8):
+            while door == await asyncio.to_thread(shown) or edge == file.read_bytes():
+                assert (await all_of_it.client.get("/hub/home")).status_code == 200
+        assert (await all_of_it.client.get("/hub/home")).status_code == 200
+
+
 async def test_an_edge_takes_nobody_else_for_a_hub() -> None:
     async with land("one") as all_of_it:
         await all_of_it.client.get("/hub/home")
