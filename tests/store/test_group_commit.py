@@ -126,3 +126,32 @@ async def test_a_commit_that_fails_is_told_to_every_writer_of_it_and_to_no_other
     await _add(db, "carl")
     assert await _names(db) == {"carl"}
     await db.close()
+
+
+async def test_others_have_their_turn_while_many_rows_are_written_all_or_none(db: Database) -> None:
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def write(fails: bool) -> int:
+        rows = [{"name": f"u{number}", "created": clock.now()} for number in range(2000)]
+        before = turns
+        async with db.write() as tx:
+            await tx.execute(sa.insert(t.users), rows)
+            had = turns - before
+            assert await _names(db) == set()
+            if fails:
+                raise LookupError
+        return had
+
+    others = asyncio.create_task(take_turns())
+    with pytest.raises(LookupError):
+        await write(fails=True)
+    assert await _names(db) == set()
+    assert await write(fails=False) >= 10
+    assert len(await _names(db)) == 2000
+    others.cancel()
