@@ -16,6 +16,7 @@ from typing import Any
 import asyncpg
 import sqlalchemy as sa
 import structlog
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from apphub.db.engine import Database, DatabaseAway, Tx, one_set
@@ -34,7 +35,9 @@ ASK = 10.0
 #: What the driver says, each in its own way, when the database is not there.
 _LOST = (OSError, asyncpg.exceptions.PostgresError, asyncpg.exceptions.InterfaceError)
 
-_NOTIFY = sa.select(sa.func.pg_notify(CHANNEL, sa.bindparam("word")))
+#: All words of a transaction in one round trip.
+_WORDS = sa.func.unnest(sa.bindparam("words", type_=postgresql.ARRAY(sa.Text))).column_valued("word")
+_NOTIFY = sa.select(sa.func.pg_notify(CHANNEL, _WORDS))
 
 
 def for_engine(url: sa.URL) -> sa.URL:
@@ -102,8 +105,8 @@ class PostgresDatabase(Database):
                 async with self._engine.begin() as connection:
                     tx = _PostgresTx(connection)
                     yield tx
-                    for topic in tx.topics:
-                        await tx.execute(_NOTIFY, {"word": f"{self._name} {topic}"})
+                    if tx.topics:
+                        await tx.execute(_NOTIFY, {"words": [f"{self._name} {topic}" for topic in tx.topics]})
                     committing = tx.topics
         finally:
             # Told also when the caller gives up during the commit, which may have succeeded.
