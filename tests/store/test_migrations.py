@@ -12,14 +12,14 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from apphub import __version__
-from apphub.db import DatabaseAway, migrate, open_database
+from apphub.db import DatabaseAway, migrate, open_database, revisions
 from apphub.db.engine import DatabaseUnusable
 from apphub.db.tables import metadata
 from apphub.db.types import Moment
+from apphub.kit.versions import parts
 
 
 def _same_type(
@@ -74,18 +74,28 @@ async def test_what_differs_would_be_found(tmp_path: Path) -> None:
 
 
 def test_each_migration_says_which_code_can_still_run_on_it() -> None:
-    revisions = list(ScriptDirectory.from_config(migrate._config()).walk_revisions())
-    assert revisions
-    for revision in revisions:
+    assert revisions.scripts().get_current_head() == migrate.HEAD
+    for revision in revisions.scripts().walk_revisions():
         oldest = str(revision.module.OLDEST)
-        assert len(migrate._parts(oldest)) == 3, revision.revision
-        assert migrate._parts(oldest) <= migrate._parts(__version__), revision.revision
+        assert len(parts(oldest)) == 3, revision.revision
+        assert parts(oldest) <= parts(__version__), revision.revision
         assert revision.doc, revision.revision
         assert not hasattr(revision.module, "downgrade"), "migrations only expand"
 
 
+async def test_a_start_that_finds_all_tables_does_without_alembic(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'hub.sqlite'}"
+    await migrate.upgrade(url)
+    program = (
+        "import asyncio, sys; from apphub.db import migrate;"
+        f"asyncio.run(migrate.upgrade({url!r})); sys.exit('alembic' in sys.modules)"
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", program)
+    assert await process.wait() == 0
+
+
 def test_migrations_only_expand() -> None:
-    for revision in ScriptDirectory.from_config(migrate._config()).walk_revisions():
+    for revision in revisions.scripts().walk_revisions():
         text = Path(revision.path).read_text()
         for word in ("drop_table", "drop_column", "rename_table", "delete from", "op.execute"):
             assert word not in text, (revision.revision, word)

@@ -9,30 +9,18 @@ lock of the database's own.
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 
 from apphub import __version__
 from apphub.db.engine import DatabaseAway, DatabaseUnusable
 from apphub.db.refusals import told
+from apphub.kit.versions import parts
 
 #: Number of the advisory lock that migrating replicas take on PostgreSQL.
 LOCK = 4_817_220_931
-
-
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
-    return config
-
-
-def _parts(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
+#: The newest revision in `migrations/versions`.
+HEAD = "0001"
 
 
 def _stamped(connection: sa.Connection) -> str | None:
@@ -46,7 +34,7 @@ def _check_oldest(connection: sa.Connection) -> None:
     if not sa.inspect(connection).has_table("schema_info"):
         return
     oldest = connection.execute(sa.text("select oldest from schema_info")).scalar()
-    if oldest and _parts(oldest) > _parts(__version__):
+    if oldest and parts(oldest) > parts(__version__):
         raise DatabaseUnusable(
             f"The database needs apphub {oldest} or newer; this is {__version__}.",
             "Start the newer release, or restore the copy made before the upgrade.",
@@ -55,27 +43,11 @@ def _check_oldest(connection: sa.Connection) -> None:
 
 def _upgrade(connection: sa.Connection) -> None:
     _check_oldest(connection)
-    script = ScriptDirectory.from_config(_config())
-    head = script.get_current_head()
     stamped = _stamped(connection)
-    if stamped == head:
-        return
-    if stamped is not None and stamped not in {revision.revision for revision in script.walk_revisions()}:
-        return  # a newer release has expanded it, and said (`_check_oldest`) that this one can go on
-    config = _config()
-    config.attributes["connection"] = connection
-    try:
-        command.upgrade(config, "head")
-    except CommandError as error:
-        raise DatabaseUnusable(f"The database could not be brought up to date: {error}.") from error
-    _note_oldest(connection, script)
+    if stamped != HEAD:
+        from apphub.db import revisions
 
-
-def _note_oldest(connection: sa.Connection, script: ScriptDirectory) -> None:
-    newest = max((str(revision.module.OLDEST) for revision in script.walk_revisions()), key=_parts)
-    connection.execute(sa.text("create table if not exists schema_info (oldest text not null)"))
-    connection.execute(sa.text("delete from schema_info"))
-    connection.execute(sa.text("insert into schema_info (oldest) values (:oldest)"), {"oldest": newest})
+        revisions.bring_up(connection, stamped)
 
 
 def _upgrade_sqlite(url: str) -> None:
