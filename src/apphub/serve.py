@@ -9,6 +9,7 @@ or restarted in place (SIGHUP) the hub leaves it alone, and the next hub adopts 
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -157,6 +158,8 @@ async def _hub(
             _listening(server_door(app, hub), address=address),
             door_open(settings, place_of(settings, alone=False), meeting, hub.keys),
         ):
+            gc.collect()
+            gc.freeze()  # what is there by now stays: looking through it again would stop everybody else
             metrics.STARTUP.observe(time.perf_counter() - begun)
             try:
                 yield hub

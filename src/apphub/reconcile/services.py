@@ -87,6 +87,8 @@ class ServiceKeeper:
         for ref in await self.runtime.list():
             if ref not in wanted:
                 await self._end(ref)
+        if not self.specs:
+            await self.runtime.close()  # nothing will run: no helper waits for it
         ended: dict[Ref, asyncio.Event] = {spec.ref: asyncio.Event() for spec in self.specs}
         self.runtime.on_exit(lambda ref: ended[ref].set() if ref in ended else None)
         async with asyncio.TaskGroup() as group:
