@@ -37,6 +37,18 @@ PAGES = {
     "tokens": "hub/token",
     "account": "hub/sign-ins",
 }
+#: The administrators' pages, likewise.
+ADMIN_PAGES = {
+    "admin-users": "hub/admin",
+    "admin-user": "hub/admin/users/ada",
+    "admin-add": "hub/admin/add",
+    "admin-group": "hub/admin/groups/modellers",
+    "admin-servers": "hub/admin/servers",
+    "admin-profile": "hub/admin/profiles/tide",
+    "admin-tokens": "hub/admin/tokens",
+    "admin-audit": "hub/admin/audit",
+    "admin-status": "hub/admin/status",
+}
 COLOURS = 255
 
 
@@ -96,6 +108,25 @@ def fill(hub: RunningHub) -> None:
         hub.ask("POST", f"users/ada/servers/{name}", json=options)
     hub.ready("ada", "survey")
     hub.ready("ada", "coast")
+    names = [
+        "amara",
+        "bjorn",
+        "chiara",
+        "dmitri",
+        "elena",
+        "farid",
+        "grete",
+        "hiroshi",
+        "ines",
+        "jonas",
+        "kamala",
+        "lukas",
+    ]
+    hub.ask("POST", "users", json={"usernames": names})
+    hub.ask("POST", "groups/modellers/users", json={"users": names[:5]})
+    hub.ask("POST", "users/chiara/servers/coast", json={"profile": "map"})
+    hub.ask("POST", "profiles", json={"slug": "tide", "display_name": "Tides", "command": ["tides", "serve"]})
+    hub.ask("POST", "profiles/tide/bindings", json={"group": "modellers"})
     for note, scopes in (("backup script", ["read:servers!user"]), ("notebook watcher", None)):
         hub.ask("POST", "users/ada/tokens", json={"note": note, **({"scopes": scopes} if scopes else {})})
 
@@ -109,9 +140,9 @@ def keep(picture: bytes, name: str) -> None:
         ).save(FOLDER / f"{name}.png", optimize=True)
 
 
-def take(visitor: Visitor, ending: str) -> None:
-    """All pages, in light and dark."""
-    for name, path in PAGES.items():
+def take(visitor: Visitor, pages: dict[str, str], ending: str) -> None:
+    """These pages, in light and dark."""
+    for name, path in pages.items():
         visitor.go(path)
         expect(visitor.page.get_by_role("heading", level=1)).to_be_visible(timeout=PATIENCE)
         for scheme in ("light", "dark"):
@@ -128,7 +159,11 @@ def visit(browser: Browser, hub: RunningHub) -> None:
             keep(ada.page.screenshot(), f"sign-in{ending}")
             ada.sign_in("ada")
             ada.shows("hub/home")
-            take(ada, ending)
+            take(ada, PAGES, ending)
+        with visiting(browser, hub, viewport=size) as admin:
+            admin.sign_in("admin")
+            admin.shows("hub/home")
+            take(admin, ADMIN_PAGES, ending)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import apps
 import pytest
 from browsing import Visitor, visiting
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Locator, expect
 
 from hubs import PASSWORD, TRIAL, RunningHub
 
@@ -168,26 +168,80 @@ def test_a_phone_shows_every_page_without_scrolling_sideways(
             assert overflow(gil) == 0
 
 
-def test_the_keyboard_alone_signs_in_and_starts_an_app(hub: RunningHub, browser: Browser) -> None:
+def tab_to(visitor: Visitor, goal: Locator) -> None:
+    """Press Tab until it has the focus; one sees where one is."""
+    for _ in range(60):
+        if goal.evaluate("node => node === document.activeElement"):
+            break
+        visitor.page.keyboard.press("Tab")
+    expect(goal).to_be_focused()
+    outline: str = goal.evaluate("node => getComputedStyle(node).outlineStyle")
+    assert outline != "none", "nobody sees where they are"
+
+
+def test_the_keyboard_alone_signs_in_starts_opens_stops_and_deletes(
+    hub: RunningHub, browser: Browser
+) -> None:
     with visiting(browser, hub) as hana:
         hana.go("hub/login")
-        keyboard = hana.page.keyboard
+        keyboard, server = hana.page.keyboard, hana.server("keys")
         keyboard.type("hana")  # the first field has the focus
         keyboard.press("Tab")
         keyboard.type(PASSWORD)
         keyboard.press("Enter")
         hana.shows("hub/home")
-        button = hana.card("Hello").get_by_role("button", name="Start")
-        for _ in range(40):
-            keyboard.press("Tab")
-            if button.evaluate("node => node === document.activeElement"):
-                break
-        expect(button).to_be_focused()
-        outline: str = button.evaluate("node => getComputedStyle(node).outlineStyle")
-        assert outline != "none", "nobody sees where they are"
+        tab_to(hana, hana.card("Hello").locator("summary"))
         keyboard.press("Enter")
-        hana.shows("user/hana/")
+        tab_to(hana, hana.card("Hello").get_by_label("Server name"))
+        keyboard.type("keys")
+        tab_to(hana, hana.card("Hello").get_by_role("button", name="Start"))
+        keyboard.press("Enter")
+        hana.shows("user/hana/keys/")
         expect(hana.page.get_by_role("heading", level=1)).to_have_text("Hello, hana")
+        tab_to(hana, hana.page.get_by_role("link", name="Back to the hub"))
+        keyboard.press("Enter")
+        hana.shows("hub/home")
+        tab_to(hana, server.get_by_role("link", name="Open"))
+        keyboard.press("Enter")
+        hana.shows("user/hana/keys/")
+        hana.home()
+        tab_to(hana, server.get_by_role("button", name="Stop"))
+        keyboard.press("Enter")
+        expect(server).to_contain_text("Stopped")
+        tab_to(hana, server.locator(".menu summary"))
+        keyboard.press("Enter")
+        keyboard.press("Escape")  # closes it, and one is where one was
+        expect(server.locator(".menu summary")).to_be_focused()
+        keyboard.press("Enter")
+        tab_to(hana, server.get_by_role("button", name="Delete"))
+        keyboard.press("Enter")
+        expect(server).to_contain_text("Deleted.")
+        tab_to(hana, server.get_by_role("button", name="Undo"))
+        keyboard.press("Enter")
+        expect(server).to_contain_text("Stopped")
+
+
+def test_two_tabs_tell_the_same_story(hub: RunningHub, browser: Browser) -> None:
+    with visiting(browser, hub) as jo:
+        jo.sign_in("jo")
+        start_slowly(jo, 60)
+        jo.shows("hub/spawn-pending/jo")
+        expect(jo.page.get_by_role("log")).to_contain_text("Spawning server")
+        other = jo.context.new_page()
+        row = other.locator('[data-server="jo/"]')
+        other.goto(f"{hub.url}hub/home")
+        expect(row).to_contain_text("Starting")
+        row.get_by_role("button", name="Cancel").click()
+        expect(jo.page.get_by_role("heading", name="It did not start")).to_be_visible()
+        expect(jo.page.get_by_role("alert")).to_contain_text("The server was stopped.")
+        jo.page.get_by_role("button", name="Start again").click()
+        expect(jo.page.get_by_role("heading", name="Starting Steered")).to_be_visible()
+        other.reload()
+        row.get_by_role("link", name="Show progress").click()
+        expect(other.get_by_role("log")).to_contain_text("Spawning server")
+        other.get_by_role("button", name="Cancel").click()
+        expect(row).to_contain_text("Stopped")
+        expect(jo.page.get_by_role("heading", name="It did not start")).to_be_visible()
 
 
 def test_without_scripts_one_signs_in_starts_watches_and_stops(hub: RunningHub, browser: Browser) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import sqlalchemy as sa
 from page_site import BY, Site
 
 from all_routes import routes
 from apphub.db import Database
 from apphub.db import tables as t
+from apphub.db.types import Moment, to_micros
 from apphub.jobs.model import Kind
 from apphub.kit import clock, secrets
 from apphub.people import store as people
@@ -77,10 +76,10 @@ async def crowd(db: Database, count: int) -> None:
             sa.insert(t.memberships),
             [{"group_id": group_id, "user_id": key, "source": "api"} for key, _ in everybody],
         )
-        for index, (key, _) in enumerate(everybody):
-            if index % 5:
-                seen = now - timedelta(minutes=index * 7919 % count)
-                await tx.execute(sa.update(t.users).where(t.users.c.id == key).values(last_activity=seen))
+        u = t.users.c
+        minutes = sa.type_coerce(u.id, sa.BigInteger) * 7919 % count
+        seen = sa.type_coerce(to_micros(now) - minutes * 60_000_000, Moment)
+        await tx.execute(sa.update(t.users).where(u.id % 5 != 0).values(last_activity=seen))
         await tx.execute(
             sa.insert(t.servers),
             [
