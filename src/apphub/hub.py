@@ -52,6 +52,7 @@ from apphub.reconcile.usage import Usage
 from apphub.reconcile.visitors import VisitorReview
 from apphub.replicas import Replicas
 from apphub.runtimes.base import Runtime
+from apphub.runtimes.null import NotesIn, NullRuntime
 from apphub.runtimes.process.driver import ProcessRuntime
 from apphub.servers.actions import Servers
 from apphub.servers.care import Care
@@ -156,7 +157,7 @@ async def open_hub(
         login = Login(db, settings.login)
         stack.callback(login.close)
         hub_id = keys.derive("hub-id")[:12]
-        runtime = ProcessRuntime(data_dir, hub_id, settings.processes.log_size, place)
+        runtime = _runtime(settings, hub_id, place)
         stack.push_async_callback(runtime.close)
         urls = Urls(settings.base_url, api_origin, settings.public_url, settings.apps)
         plane.on_edges(replicas.has_edges)
@@ -293,6 +294,12 @@ async def _first_passwords(settings: Settings, login: Login) -> dict[str, str]:
         return {}
     made = {name: await login.ensure_password(name) for name in admins_of(settings)}
     return {name: password for name, password in made.items() if password is not None}
+
+
+def _runtime(settings: Settings, hub_id: str, place: str) -> Runtime:
+    if settings.runtime == "none":
+        return NullRuntime(place, NotesIn(settings.data_dir / "null"))
+    return ProcessRuntime(settings.data_dir, hub_id, settings.processes.log_size, place)
 
 
 async def _service_keeper(

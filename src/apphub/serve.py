@@ -283,7 +283,9 @@ def _greet(hub: Hub) -> None:
         lines.append("    (shown this once; change it with `apphub password`)")
     if settings.login.shared_password is not None:
         lines.append("Everybody signs in with the one shared password of the settings: for trials only.")
-    if settings.processes.run_as == "same":
+    if settings.runtime == "none":
+        lines.append("Nothing is started for servers: the hub itself can be measured, and nothing used.")
+    elif settings.processes.run_as == "same":
         lines.append(
             "All servers run as the hub's own account: a trial, users are not protected from each other."
         )

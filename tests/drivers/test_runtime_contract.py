@@ -10,16 +10,16 @@ import pytest
 from runtime_specs import HUB, LOG_SIZE, delete_all, spec, until
 
 from apphub.runtimes.base import Life, Ref, Runtime
-from apphub.runtimes.null import NullRuntime
+from apphub.runtimes.null import NotesIn, NullRuntime
 from apphub.runtimes.process.driver import ProcessRuntime
 
 pytestmark = pytest.mark.timeout(60)
 
 
-@pytest.fixture(params=["process", "null"])
+@pytest.fixture(params=["process", "null", "null in a folder"])
 async def runtime(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Runtime]:
-    if request.param == "null":
-        yield NullRuntime("here")
+    if request.param != "process":
+        yield NullRuntime("here", NotesIn(tmp_path / "null") if "folder" in request.param else None)
         return
     process = ProcessRuntime(tmp_path, HUB, LOG_SIZE, "here")
     yield process
@@ -127,3 +127,14 @@ async def test_an_end_that_null_is_told_of_is_seen_and_told() -> None:
     sight = await runtime.observe(wanted.ref)
     assert (sight.life, sight.exit_code, sight.detail) == (Life.EXITED, 3, "as told")
     assert told == [wanted.ref]
+
+
+async def test_notes_in_a_folder_are_those_of_every_hub(tmp_path: Path) -> None:
+    one, other = (NullRuntime("here", NotesIn(tmp_path / "null")) for _ in range(2))
+    wanted = spec()
+    created = await one.create(wanted)
+    assert await other.list() == {wanted.ref: created}
+    one.end(wanted.ref, exit_code=3)
+    assert (await other.observe(wanted.ref)).exit_code == 3
+    await other.delete(wanted.ref, grace=1)
+    assert await one.list() == {}

@@ -1,29 +1,33 @@
-"""A runtime that starts nothing: every server runs at once, in memory.
+"""A runtime that starts nothing: every server runs at once, as a note that says so.
 
 For measuring the hub itself with very many servers, and for tests that want a runtime they
-can tell what happens. Nothing survives the process.
+can tell what happens. Notes in a folder are seen by all hubs of that folder, and outlive them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from pathlib import Path
 
-from apphub.kit.addresses import Address
+import msgspec
+
 from apphub.runtimes.base import LaunchSpec, Life, Ref, Sight
 
 ABSENT = Sight(Life.ABSENT)
 
+Notes = MutableMapping[Ref, Sight]
+
 
 class NullRuntime:
-    """Says that servers run. With `address`, all of them are said to be there."""
+    """Says that servers run, where they were asked to; `notes` (in memory, or `NotesIn`) are all there is of them."""
 
     watches = True
     keeps = frozenset[str]()
 
-    def __init__(self, place: str = "nowhere", address: Address | None = None) -> None:
+    def __init__(self, place: str = "nowhere", notes: Notes | None = None) -> None:
         self.place = place
-        self._address = address
-        self._sights: dict[Ref, Sight] = {}
+        self._notes: Notes = {} if notes is None else notes
         self._callbacks: list[Callable[[Ref], None]] = []
 
     def on_exit(self, callback: Callable[[Ref], None]) -> None:
@@ -32,22 +36,22 @@ class NullRuntime:
 
     async def create(self, spec: LaunchSpec) -> Sight:
         """It runs."""
-        return self._sights.setdefault(spec.ref, Sight(Life.RUNNING, self._address or spec.address))
+        return self._notes.setdefault(spec.ref, Sight(Life.RUNNING, spec.address))
 
     async def observe(self, ref: Ref) -> Sight:
         """What was said of it last."""
-        return self._sights.get(ref, ABSENT)
+        return self._notes.get(ref, ABSENT)
 
     async def delete(self, ref: Ref, *, grace: float) -> Sight:
         """It is gone."""
-        sight = self._sights.pop(ref, ABSENT)
+        sight = self._notes.pop(ref, ABSENT)
         if sight.life is Life.RUNNING:
             self._tell(ref)
         return ABSENT
 
     async def list(self) -> Mapping[Ref, Sight]:
         """All of them."""
-        return dict(self._sights)
+        return dict(self._notes)
 
     async def logs(self, ref: Ref, *, tail: int) -> str:
         """Nothing was printed."""
@@ -61,11 +65,46 @@ class NullRuntime:
 
     def end(self, ref: Ref, exit_code: int = 0, detail: str = "") -> None:
         """Let a running object end by itself, as a test or a benchmark wishes."""
-        sight = self._sights.get(ref, ABSENT)
+        sight = self._notes.get(ref, ABSENT)
         if sight.life is Life.RUNNING:
-            self._sights[ref] = Sight(Life.EXITED, sight.address, exit_code, detail)
+            self._notes[ref] = Sight(Life.EXITED, sight.address, exit_code, detail)
             self._tell(ref)
 
     def _tell(self, ref: Ref) -> None:
         for callback in self._callbacks:
             callback(ref)
+
+
+class NotesIn(MutableMapping[Ref, Sight]):
+    """One small file for each object, in a folder that is made when it is needed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __getitem__(self, ref: Ref) -> Sight:
+        try:
+            return msgspec.json.decode((self._folder / str(ref)).read_bytes(), type=Sight)
+        except FileNotFoundError:
+            raise KeyError(ref) from None
+
+    def __setitem__(self, ref: Ref, sight: Sight) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = self._folder / f".{ref}.{os.getpid()}"  # nobody reads half of it
+        draft.write_bytes(msgspec.json.encode(sight))
+        draft.rename(self._folder / str(ref))
+
+    def __delitem__(self, ref: Ref) -> None:
+        try:
+            (self._folder / str(ref)).unlink()
+        except FileNotFoundError:
+            raise KeyError(ref) from None
+
+    def __iter__(self) -> Iterator[Ref]:
+        names = os.listdir(self._folder) if self._folder.is_dir() else []
+        for name in names:
+            if not name.startswith("."):
+                server_id, _, attempt = name.partition("-")
+                yield Ref(int(server_id), int(attempt))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

@@ -306,6 +306,11 @@ class Settings(Section):
     timeouts: Timeouts = Field(default=Timeouts(), description="How long things may take.")
     tokens: Tokens = Field(default=Tokens(), description="Life times of tokens.")
     audit: Audit = Field(default=Audit(), description="The log of who did what.")
+    runtime: Literal["process", "none"] = Field(
+        default="process",
+        description="`process`: servers are processes of this machine; `none`: nothing is started, for "
+        "measuring the hub itself.",
+    )
     processes: Processes = Field(default=Processes(), description="How servers run as processes.")
     edge: EdgeSettings = Field(default_factory=EdgeSettings, description="Apps that the edge guards.")
     landing: Literal["home", "spawn"] = Field(
