@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import create_async_engine
 
-from apphub.db.engine import Database, DatabaseUnusable, encode_json
+from apphub.db.engine import Database, DatabaseUnusable
 from apphub.db.migrate import upgrade
 from apphub.db.postgres import PostgresDatabase, for_engine
 from apphub.db.sqlite import SqliteDatabase
@@ -29,7 +27,4 @@ async def open_database(url: str | None, data_dir: Path) -> Database:
         )
     address = for_engine(sa.make_url(url))
     await upgrade(address.render_as_string(hide_password=False))
-    engine = create_async_engine(
-        address, json_serializer=encode_json, json_deserializer=msgspec.json.decode, pool_size=10
-    )
-    return PostgresDatabase(engine)
+    return PostgresDatabase(address.set(drivername="postgresql").render_as_string(hide_password=False))

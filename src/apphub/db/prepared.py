@@ -84,10 +84,10 @@ class _Compiled:
         lengths = tuple(len(given[name]) for name in self.lists)
         text = self.texts.get(lengths)
         if text is None and sum(lengths) <= MOST_VALUES and len(self.texts) < MOST_LENGTHS:
-            text = self.texts[lengths] = self._write(given)
+            text = self.texts[lengths] = self.write(given)
         return text
 
-    def _write(self, given: Mapping[str, Any]) -> Prepared:
+    def write(self, given: Mapping[str, Any]) -> Prepared:
         state = self.compiler.construct_expanded_state(dict(given), escape_names=False)
         members = {
             member: (name, position)
@@ -101,16 +101,18 @@ class _Compiled:
             if name in given:
                 places.append(_Place(name, position, convert))
             else:
-                value = self.compiler.params[name]
-                value = value if position is None else value[position]
+                value = state.parameters[key]
                 places.append(_Place(None, None, None, value if convert is None else convert(value)))
-        return Prepared(state.statement, tuple(places), self._converts(), bool(self.types))
+        returns = bool(self.types) or not isinstance(self.compiler.statement, sa.UpdateBase)
+        return Prepared(state.statement, tuple(places), self._converts(), returns)
 
     def _converts(self) -> tuple[tuple[int, Convert], ...]:
         found = (self._convert(self._type(one)) for one in self.types)
         return tuple((position, convert) for position, convert in enumerate(found) if convert is not None)
 
     def _convert(self, one: sa.types.TypeEngine[Any]) -> Convert | None:
+        if isinstance(one, sa.Numeric | sa.Float):
+            return None  # floats: both drivers give them as they are
         convert = one.result_processor(self.dialect, None)
         return _json if convert is not None and isinstance(one, sa.JSON) else convert
 
@@ -131,6 +133,11 @@ class Statements:
 
     def __len__(self) -> int:
         return len(self._known)
+
+    def prepare(self, statement: sa.Executable, given: Mapping[str, Any]) -> Prepared:
+        """What to hand to a driver that is given everything this way: from the second time on, what is kept."""
+        found = self.find(statement, given)
+        return found or self._compile(statement, tuple(given)).write(given)
 
     def find(self, statement: sa.Executable, given: Mapping[str, Any]) -> Prepared | None:
         """What to hand to the driver; None when it is the first time, or better left to SQLAlchemy."""
@@ -153,8 +160,9 @@ class Statements:
             columns = statement.returning_column_descriptions
             if isinstance(statement, sa.Insert) and not columns:
                 statement = statement.inline()  # nobody asks for the new key
-        elif isinstance(statement, sa.Select):
-            columns = statement.column_descriptions
+        elif isinstance(statement, sa.Select | sa.CompoundSelect):
+            first = statement.selects[0] if isinstance(statement, sa.CompoundSelect) else statement
+            columns = cast("sa.Select[*tuple[Any, ...]]", first).column_descriptions
         compiler = cast(
             "SQLCompiler",
             cast("sa.ClauseElement", statement).compile(dialect=self._dialect, column_keys=list(names)),
