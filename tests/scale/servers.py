@@ -151,7 +151,9 @@ async def measure(cluster: Cluster, servers: int) -> dict[str, bool]:
         live = await until(cluster, "select count(*) from servers where routed_attempt = attempt", servers)
         await asked
     took = ready - began
-    print(f"all READY after {took:.1f} s, all routes live {live - ready:.2f} s later; answers {dict(load.codes)}")
+    print(
+        f"all READY after {took:.1f} s, all routes live {live - ready:.2f} s later; answers {dict(load.codes)}"
+    )
     load.codes.clear()
     some = names[:: max(1, servers // VISITS)]
     for number in range(len(cluster.edges)):
@@ -167,7 +169,8 @@ async def measure(cluster: Cluster, servers: int) -> dict[str, bool]:
     await load.close()
     return {
         f"all READY: {took:.1f} s (at most {READY_WITHIN:.0f})": took <= READY_WITHIN,
-        f"routes live after the last: {live - ready:.2f} s (at most {ROUTES_WITHIN})": live - ready <= ROUTES_WITHIN,
+        f"routes live after the last: {live - ready:.2f} s (at most {ROUTES_WITHIN})": live - ready
+        <= ROUTES_WITHIN,
         f"visits through each edge: {visits}": visits == {200: len(some) * len(cluster.edges)},
     }
 

@@ -157,7 +157,7 @@ async def test_the_end_of_an_object_is_news_only_for_the_attempt_it_was(
 async def test_a_hub_alone_takes_back_what_a_dead_one_held(db: Database, asked: list[Server]) -> None:
     await _admit(db, asked[0], 20000)
     await _do(db, store.lease, [asked[0].id], "dead", clock.now() + MINUTE)
-    await _do(db, store.break_leases, None)
+    await _do(db, store.break_leases, None, clock.now())
     assert await _do(db, store.list_due, HERE, clock.now(), 9) == [asked[0].id]
 
 
@@ -201,7 +201,7 @@ async def test_a_replica_frees_what_it_holds_and_nothing_else(db: Database, aske
     for server, holder, port in zip(asked[:2], ("one", "two"), (20000, 20001), strict=True):
         await _admit(db, server, port)
         await _do(db, store.lease, [server.id], f"{holder}-7", clock.now() + MINUTE)
-    await _do(db, store.break_leases, "one")
+    await _do(db, store.break_leases, "one", clock.now())
     assert await _do(db, store.list_due, HERE, clock.now(), 9) == [asked[0].id]
 
 

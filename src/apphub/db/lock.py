@@ -19,7 +19,10 @@ JOBS = 4_817_220_936
 ROUTED = 4_817_220_937
 
 
+_LOCK = sa.select(sa.func.pg_advisory_xact_lock(sa.bindparam("number", type_=sa.BigInteger)))
+
+
 async def take_turns(tx: Tx, number: int) -> None:
     """Wait for the transactions that hold this number, and hold it until this one ends."""
     if tx.dialect == "postgresql":
-        await tx.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
+        await tx.execute(_LOCK, {"number": number})

@@ -75,7 +75,7 @@ async def _upgrade_postgres(url: str) -> None:
     except OSError as error:
         raise DatabaseAway from error
     except sa.exc.DBAPIError as error:
-        if isinstance(told(error), DatabaseAway):
+        if error.connection_invalidated or isinstance(told(error), DatabaseAway):
             raise DatabaseAway from error.orig
         raise DatabaseUnusable(f"The database cannot be used: {error.orig}.", "Look at its URL.") from error
     finally:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from apphub.db.engine import Database, DatabaseUnusable
 from apphub.db.migrate import upgrade
-from apphub.db.postgres import PostgresDatabase, for_engine
+from apphub.db.postgres import PostgresDatabase
 from apphub.db.sqlite import SqliteDatabase
 
 
@@ -25,6 +25,12 @@ async def open_database(url: str | None, data_dir: Path) -> Database:
         raise DatabaseUnusable(
             f"The database URL begins with {url.partition(':')[0]!r}.", "Use postgresql://… or leave it out."
         )
-    address = for_engine(sa.make_url(url))
-    await upgrade(address.render_as_string(hide_password=False))
-    return PostgresDatabase(address.set(drivername="postgresql").render_as_string(hide_password=False))
+    await upgrade(_spelled(url, "postgresql+asyncpg", "sslmode", "ssl"))
+    return await PostgresDatabase.open(_spelled(url, "postgresql", "ssl", "sslmode"))
+
+
+def _spelled(url: str, driver: str, old: str, new: str) -> str:
+    """The URL as SQLAlchemy wants it, or as the driver itself (and PostgreSQL's own programs) read it."""
+    found = sa.make_url(url).set(drivername=driver)
+    query = {new if name == old else name: value for name, value in found.query.items()}
+    return found.set(query=query).render_as_string(hide_password=False)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import asyncpg
@@ -33,11 +33,15 @@ CHANNEL = "apphub"
 RETRY = 0.5
 #: Seconds after which the silence of the listening connection is questioned.
 ASK = 10.0
+#: Seconds that statements under way have when the hub ends.
+CLOSE = 5.0
 #: Connections of one hub, and statements that each keeps prepared.
 CONNECTIONS, PREPARED = 10, 1000
 
-#: What the driver says, each in its own way, when something is wrong with the database.
-_LOST = (OSError, asyncpg.exceptions.PostgresError, asyncpg.exceptions.InterfaceError)
+#: What the driver says, each in its own way, when a connection has ended, also in the middle of something.
+_LOST = (OSError, asyncpg.exceptions.InterfaceError, asyncpg.exceptions.InternalClientError)
+#: The same, and what the database says itself.
+_WRONG = (asyncpg.exceptions.PostgresError, *_LOST)
 
 _NOTIFY = "select pg_notify($1, word) from unnest($2::text[]) as word"
 
@@ -47,8 +51,10 @@ def _failing() -> Iterator[None]:
     """What goes wrong in statements and in commits, as the errors that the hub knows."""
     try:
         yield
-    except _LOST as error:
+    except asyncpg.exceptions.PostgresError as error:
         raise told(error) from error
+    except _LOST as error:
+        raise DatabaseAway from error
 
 
 class _Connection(asyncpg.Connection):
@@ -107,14 +113,18 @@ class PostgresDatabase(Database):
 
     exclusive = False
 
-    def __init__(self, url: str) -> None:
-        """`url` is postgresql://…; nothing is connected yet."""
+    def __init__(self, url: str, pool: Any) -> None:
         super().__init__()
         self._url = url
+        self._pool = pool
         self._statements = Statements(PGDialect_asyncpg(json_serializer=encode_json))  # type: ignore[no-untyped-call]
         #: Tells this replica's words from those of others.
         self._name = secrets.token_hex(8)
-        self._pool = asyncpg.create_pool(  # type: ignore[no-untyped-call]
+
+    @classmethod
+    async def open(cls, url: str) -> PostgresDatabase:
+        """The database at postgresql://…; connections are made as they are needed."""
+        pool = await asyncpg.create_pool(  # type: ignore[no-untyped-call]
             url,
             min_size=0,
             max_size=CONNECTIONS,
@@ -124,14 +134,13 @@ class PostgresDatabase(Database):
             max_cached_statement_lifetime=0,
             max_inactive_connection_lifetime=0,
         )
+        return cls(url, pool)
 
     @asynccontextmanager
     async def _connected(self) -> AsyncGenerator[Any]:
         try:
-            if not self._pool._initialized:
-                await self._pool
             connection = await self._pool.acquire()
-        except _LOST as error:
+        except _WRONG as error:
             raise DatabaseAway from error
         try:
             yield connection
@@ -166,13 +175,13 @@ class PostgresDatabase(Database):
         while True:
             try:
                 connection = await asyncpg.connect(self._url)  # type: ignore[no-untyped-call]
-            except _LOST as error:
+            except _WRONG as error:
                 log.warning("database.away", error=str(error))
                 await asyncio.sleep(RETRY)
                 continue
             try:
                 await self._hear_on(connection)
-            except _LOST as error:
+            except _WRONG as error:
                 log.warning("database.unheard", error=str(error))
             finally:
                 connection.terminate()
@@ -196,4 +205,6 @@ class PostgresDatabase(Database):
             self.changes.tell([topic])
 
     async def close(self) -> None:
-        await self._pool.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE):
+                await self._pool.close()

@@ -14,12 +14,9 @@ from apphub.errors import Conflict, Invalid
 
 def told(error: Exception) -> Exception:
     """The error to raise, by PostgreSQL's code (its manual, appendix A) or SQLite's name for it."""
-    cause: BaseException = error
-    lost = False
-    if isinstance(error, sa.exc.DBAPIError):
-        cause, lost = error.orig or error, error.connection_invalidated
+    cause = (error.orig or error) if isinstance(error, sa.exc.DBAPIError) else error
     code = str(getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None))
-    if lost or code.startswith(("08", "57P", "53300")):
+    if code.startswith(("08", "57P", "53300")):
         return DatabaseAway()
     match code:
         case "22021" | "22P05":

@@ -92,26 +92,26 @@ def _client_of(row: Any) -> Client:
     )
 
 
+_THIS = o.server_id == sa.bindparam("server")
+_OTHERS_THERE = sa.delete(t.oauth_clients).where(
+    sa.or_(
+        sa.and_(o.redirect_uri == sa.bindparam("there"), o.server_id != sa.bindparam("server")),
+        sa.and_(_THIS, o.client_id != sa.bindparam("client")),
+    )
+)
+_MOVE_CLIENT = sa.update(t.oauth_clients).where(_THIS)
+_ADD_CLIENT = sa.insert(t.oauth_clients)
+
+
 async def upsert_server_client(
     tx: Tx, server_id: int, *, client_id: str, redirect_uri: str, description: str
 ) -> None:
     """Register a server as a client; one that had the address before it (a server since renamed) loses it."""
-    await tx.execute(
-        sa.delete(t.oauth_clients).where(
-            sa.or_(
-                sa.and_(o.redirect_uri == redirect_uri, o.server_id != server_id),
-                sa.and_(o.server_id == server_id, o.client_id != client_id),
-            )
-        )
-    )
+    await tx.execute(_OTHERS_THERE, {"there": redirect_uri, "server": server_id, "client": client_id})
     values = {"redirect_uri": redirect_uri, "description": description}
-    changed = await tx.execute(sa.update(t.oauth_clients).where(o.server_id == server_id).values(**values))
-    if not changed.rowcount:
-        await tx.execute(
-            sa.insert(t.oauth_clients).values(
-                client_id=client_id, server_id=server_id, allowed_scopes=[], no_confirm=False, **values
-            )
-        )
+    if not (await tx.execute(_MOVE_CLIENT, {"server": server_id, **values})).rowcount:
+        new = {"client_id": client_id, "server_id": server_id, "allowed_scopes": [], "no_confirm": False}
+        await tx.execute(_ADD_CLIENT, new | values)
 
 
 async def upsert_service_client(

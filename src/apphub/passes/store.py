@@ -59,35 +59,38 @@ class Live(NamedTuple):
     server_id: int
 
 
+_LIVE = (
+    sa.select(p.id, p.session, t.users.c.name, t.servers.c.name, p.server_id)
+    .join(t.servers, t.servers.c.id == p.server_id)
+    .join(t.users, t.users.c.id == t.servers.c.user_id)
+    .where(p.expires > sa.bindparam("oldest"), ~p.denied)
+    .order_by(p.session)
+)
+_GROUPS_OF = (
+    sa.select(t.users.c.name, t.groups.c.name)
+    .join(t.memberships, t.memberships.c.user_id == t.users.c.id)
+    .join(t.groups, t.groups.c.id == t.memberships.c.group_id)
+    .where(t.users.c.name.in_(sa.bindparam("owners", expanding=True)))
+)
+_NEXT_END = sa.select(sa.func.min(p.expires)).where(p.expires > sa.bindparam("now"), ~p.denied)
+
+
 async def list_live(tx: Tx, oldest: datetime) -> list[Live]:
     """Passes that end after `oldest`, by session."""
-    statement = (
-        sa.select(p.id, p.session, t.users.c.name, t.servers.c.name, p.server_id)
-        .join(t.servers, t.servers.c.id == p.server_id)
-        .join(t.users, t.users.c.id == t.servers.c.user_id)
-        .where(p.expires > oldest, ~p.denied)
-        .order_by(p.session)
-    )
-    return [Live(*row) for row in await tx.execute(statement)]
+    return [Live(*row) for row in await tx.execute(_LIVE, {"oldest": oldest})]
 
 
 async def list_groups_of(tx: Tx, owners: Collection[str]) -> dict[str, frozenset[str]]:
     """The groups that people are in, by name."""
-    statement = (
-        sa.select(t.users.c.name, t.groups.c.name)
-        .join(t.memberships, t.memberships.c.user_id == t.users.c.id)
-        .join(t.groups, t.groups.c.id == t.memberships.c.group_id)
-        .where(t.users.c.name.in_(owners))
-    )
     groups: dict[str, set[str]] = {}
-    for owner, group in await tx.execute(statement):
+    for owner, group in await tx.execute(_GROUPS_OF, {"owners": list(owners)}):
         groups.setdefault(owner, set()).add(group)
     return {owner: frozenset(names) for owner, names in groups.items()}
 
 
 async def find_next_end(tx: Tx, now: datetime) -> datetime | None:
     """When the next of the passes that count now runs out."""
-    return (await tx.execute(sa.select(sa.func.min(p.expires)).where(p.expires > now, ~p.denied))).scalar()
+    return (await tx.execute(_NEXT_END, {"now": now})).scalar()
 
 
 async def deny(tx: Tx, ids: Collection[int]) -> None:

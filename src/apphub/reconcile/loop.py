@@ -284,7 +284,7 @@ class Reconciler:
     async def _let_go_of_all(self) -> None:
         """Nothing is held yet: what is so by the rows was by a hub that has died, or before the database was away."""
         async with self._db.write() as tx:
-            await store.break_leases(tx, None if self._db.exclusive else self._replicas.id)
+            await store.break_leases(tx, None if self._db.exclusive else self._replicas.id, clock.now())
 
     async def _look_around(self, group: asyncio.TaskGroup) -> None:
         """Look again when a hub of this place has gone, which watched what it had started; and now and then."""

@@ -22,40 +22,49 @@ from apphub.servers.store import SERVER, server_of
 c = t.servers.c
 
 
-def _free(now: datetime) -> sa.ColumnElement[bool]:
-    return sa.or_(c.lease_until.is_(None), c.lease_until < now)
+#: Spelled so that it leads no database to the index of ports, which holds all servers of the place.
+_HERE = sa.func.coalesce(c.place, sa.bindparam("here")) == sa.bindparam("here")
+_DUE = (
+    sa.select(c.id)
+    .where(
+        c.due <= sa.bindparam("now"),
+        sa.or_(c.lease_until.is_(None), c.lease_until < sa.bindparam("now")),
+        sa.not_(t.WAITING),
+        _HERE,
+    )
+    .order_by(c.due)
+    .limit(sa.bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_NEXT_DUE = sa.select(sa.func.min(sa.case((c.lease_until > c.due, c.lease_until), else_=c.due))).where(
+    c.due.is_not(None), sa.not_(t.WAITING), _HERE
+)
+_USED_PORTS = sa.select(c.port).where(c.place == sa.bindparam("here"), c.port.is_not(None))
+_LEASE = (
+    sa.update(t.servers)
+    .where(c.id.in_(sa.bindparam("ids", expanding=True)))
+    .values(lease=sa.bindparam("token"), lease_until=sa.bindparam("until"), due=sa.bindparam("until"))
+)
 
 
 async def list_due(tx: Tx, place: str, now: datetime, limit: int) -> list[int]:
     """Servers to look at that need no admission, longest due first; those of other places are not ours."""
-    statement = (
-        sa.select(c.id)
-        .where(c.due <= now, _free(now), sa.not_(t.WAITING), sa.or_(c.place == place, c.place.is_(None)))
-        .order_by(c.due)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    return list((await tx.execute(statement)).scalars())
+    return (await tx.execute(_DUE, {"here": place, "now": now, "most": limit})).scalars()
 
 
 async def find_next_due(tx: Tx, place: str) -> datetime | None:
     """When the next server of this place is due, or its lease lapses."""
-    moment = sa.case((c.lease_until > c.due, c.lease_until), else_=c.due)
-    statement = sa.select(sa.func.min(moment)).where(
-        c.due.is_not(None), sa.not_(t.WAITING), sa.or_(c.place == place, c.place.is_(None))
-    )
-    return (await tx.execute(statement)).scalar()
+    return (await tx.execute(_NEXT_DUE, {"here": place})).scalar()
 
 
 async def list_used_ports(tx: Tx, place: str) -> set[int]:
     """Ports that servers of this place have."""
-    statement = sa.select(c.port).where(c.place == place, c.port.is_not(None))
-    return set((await tx.execute(statement)).scalars())
+    return set((await tx.execute(_USED_PORTS, {"here": place})).scalars())
 
 
 async def lease(tx: Tx, ids: Collection[int], token: str, until: datetime) -> None:
-    """Take servers for a while."""
-    await tx.execute(sa.update(t.servers).where(c.id.in_(ids)).values(lease=token, lease_until=until))
+    """Take servers for a while; until that ends they are due only where somebody asks for something."""
+    await tx.execute(_LEASE, {"ids": list(ids), "token": token, "until": until})
 
 
 _ADMIT = (
@@ -93,10 +102,13 @@ async def list_servers(tx: Tx, ids: Collection[int]) -> list[Server]:
     return [server_of(row) for row in await tx.execute(statement)]
 
 
+_OURS = sa.and_(c.id == sa.bindparam("server"), c.lease == sa.bindparam("held_by"))
+_SET = sa.update(t.servers).where(_OURS)
+
+
 async def update_leased(tx: Tx, server_id: int, token: str, **values: Any) -> bool:
     """Set columns of a server that is ours; False when it no longer is."""
-    statement = sa.update(t.servers).where(c.id == server_id, c.lease == token).values(**values)
-    return (await tx.execute(statement)).rowcount > 0
+    return (await tx.execute(_SET, {"server": server_id, "held_by": token, **values})).rowcount > 0
 
 
 async def lock_removed(tx: Tx, server_id: int, token: str) -> bool:
@@ -105,37 +117,49 @@ async def lock_removed(tx: Tx, server_id: int, token: str) -> bool:
     return (await tx.execute(statement.with_for_update())).first() is not None
 
 
+_RELEASE = (
+    sa.update(t.servers)
+    .where(_OURS)
+    .values(
+        lease=None,
+        lease_until=None,
+        due=sa.case(
+            (
+                sa.and_(c.attempt == sa.bindparam("seen"), c.wanted == sa.bindparam("seen_wanted")),
+                sa.bindparam("next_due", type_=c.due.type),
+            ),
+            else_=c.due,
+        ),
+    )
+)
+_ENDED = (
+    sa.update(t.servers)
+    .where(c.id == sa.bindparam("server"), c.phase_attempt == sa.bindparam("seen"), c.phase.in_(LIVE))
+    .values(due=sa.bindparam("now"))
+)
+
+
 async def release(
     tx: Tx, server_id: int, token: str, *, attempt: int, wanted: Wanted, due: datetime | None
 ) -> None:
     """Give a server back, to be looked at when due: at once if what is wanted has changed meanwhile."""
-    unchanged = sa.and_(c.attempt == attempt, c.wanted == wanted)
-    await tx.execute(
-        sa.update(t.servers)
-        .where(c.id == server_id, c.lease == token)
-        .values(
-            lease=None, lease_until=None, due=sa.case((unchanged, sa.literal(due, c.due.type)), else_=c.due)
-        )
-    )
+    values = {"server": server_id, "held_by": token, "seen": attempt, "seen_wanted": wanted, "next_due": due}
+    await tx.execute(_RELEASE, values)
 
 
 async def mark_ended(tx: Tx, ended: Iterable[Ref], now: datetime) -> bool:
     """Have servers looked at whose object has ended; whether there are any for which that is news."""
     found = False
     for ref in ended:
-        statement = (
-            sa.update(t.servers)
-            .where(c.id == ref.server_id, c.phase_attempt == ref.attempt, c.phase.in_(LIVE))
-            .values(due=now)
-        )
-        found = (await tx.execute(statement)).rowcount > 0 or found
+        values = {"server": ref.server_id, "seen": ref.attempt, "now": now}
+        found = (await tx.execute(_ENDED, values)).rowcount > 0 or found
     return found
 
 
-async def break_leases(tx: Tx, holder: str | None) -> None:
+async def break_leases(tx: Tx, holder: str | None, now: datetime) -> None:
     """End the claims of one replica; all claims, for the one hub of a database (None)."""
     held = c.lease.is_not(None) if holder is None else c.lease.startswith(f"{holder}-")
-    await tx.execute(sa.update(t.servers).where(held).values(lease=None, lease_until=None))
+    await tx.execute(sa.update(t.servers).where(held).values(lease=None, lease_until=None, due=now))
 
 
 async def list_live_refs(tx: Tx, place: str) -> dict[int, tuple[int, Phase, int]]:
@@ -247,22 +271,26 @@ _ROUTE = (
 )
 
 
+_READY = _ROUTE.where(c.phase == Phase.READY)
+_OF_USERS = t.users.c.name.in_(sa.bindparam("users", expanding=True))
+_READY_OF = _READY.where(_OF_USERS)
+_ASLEEP = (
+    sa.select(t.users.c.name, c.name)
+    .join(t.users, t.users.c.id == c.user_id)
+    .where(_OF_USERS, c.name != "", c.phase != Phase.READY)
+)
+
+
 async def list_ready(tx: Tx, users: Sequence[str] | None = None) -> list[Any]:
     """(id, user, server, attempt, ip, port, plan, epoch, place) of servers that should have a route; of all or these users."""
-    statement = _ROUTE.where(c.phase == Phase.READY)
-    if users is not None:
-        statement = statement.where(t.users.c.name.in_(users))
-    return list(await tx.execute(statement))
+    if users is None:
+        return list(await tx.execute(_READY))
+    return list(await tx.execute(_READY_OF, {"users": list(users)}))
 
 
 async def list_asleep(tx: Tx, users: Collection[str]) -> list[tuple[str, str]]:
     """(user, server) of named servers of these people that are not ready."""
-    statement = (
-        sa.select(t.users.c.name, c.name)
-        .join(t.users, t.users.c.id == c.user_id)
-        .where(t.users.c.name.in_(users), c.name != "", c.phase != Phase.READY)
-    )
-    return [(row[0], row[1]) for row in await tx.execute(statement)]
+    return [(row[0], row[1]) for row in await tx.execute(_ASLEEP, {"users": list(users)})]
 
 
 async def list_routed_users(tx: Tx) -> set[str]:

@@ -121,7 +121,7 @@ class Replicas:
         async with self._db.write() as tx:
             await store.upsert_replica(tx, me)
             if gone:
-                await store.delete_replicas(tx, [replica.id for replica in gone])
+                await store.delete_replicas(tx, [replica.id for replica in gone], now)
                 tx.changed(DUE)
             if gone or self.id not in known or known[self.id].edges != self._edges:
                 tx.changed(REPLICAS)
@@ -142,7 +142,7 @@ class Replicas:
         """This one ends: nobody needs to wait for it."""
         if self.several:
             async with self._db.write() as tx:
-                await store.delete_replicas(tx, [self.id])
+                await store.delete_replicas(tx, [self.id], clock.now())
                 tx.changed(DUE, REPLICAS)
 
     async def turn(self, job: str, every: timedelta) -> bool:

@@ -27,9 +27,12 @@ class Replica(NamedTuple):
     seen: datetime
 
 
+_ALL = sa.select(r.id, r.place, r.process, r.edges, r.seen)
+
+
 async def list_replicas(tx: Tx) -> list[Replica]:
     """All of them."""
-    return [Replica(*row) for row in await tx.execute(sa.select(r.id, r.place, r.process, r.edges, r.seen))]
+    return [Replica(*row) for row in await tx.execute(_ALL)]
 
 
 class Place(NamedTuple):
@@ -76,14 +79,14 @@ async def upsert_replica(tx: Tx, replica: Replica) -> None:
     )
 
 
-async def delete_replicas(tx: Tx, ids: Collection[str]) -> None:
+async def delete_replicas(tx: Tx, ids: Collection[str], now: datetime) -> None:
     """They are gone: whatever they held is free."""
     s = t.servers.c
     await tx.execute(sa.delete(t.replicas).where(r.id.in_(ids)))
     await tx.execute(sa.delete(t.routes_held).where(h.replica_id.in_(ids)))
     for replica in ids:
         held = s.lease.startswith(f"{replica}-")
-        await tx.execute(sa.update(t.servers).where(held).values(lease=None, lease_until=None))
+        await tx.execute(sa.update(t.servers).where(held).values(lease=None, lease_until=None, due=now))
 
 
 def with_edges(besides: str, since: datetime) -> sa.ColumnElement[bool]:
@@ -91,9 +94,16 @@ def with_edges(besides: str, since: datetime) -> sa.ColumnElement[bool]:
     return sa.and_(r.id != besides, r.edges > 0, r.seen > since)
 
 
+_OTHERS = (
+    sa.select(r.id)
+    .where(r.id != sa.bindparam("besides"), r.edges > 0, r.seen > sa.bindparam("since"))
+    .limit(sa.literal(1))
+)
+
+
 async def has_others(tx: Tx, besides: str, since: datetime) -> bool:
     """Whether any other replica that was seen since has edges."""
-    return (await tx.execute(sa.select(r.id).where(with_edges(besides, since)).limit(1))).first() is not None
+    return (await tx.execute(_OTHERS, {"besides": besides, "since": since})).first() is not None
 
 
 async def upsert_held(tx: Tx, replica: str, attempts: Mapping[int, int]) -> None:

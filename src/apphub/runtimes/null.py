@@ -100,10 +100,11 @@ class NotesIn(MutableMapping[Ref, Sight]):
             raise KeyError(ref) from None
 
     def __iter__(self) -> Iterator[Ref]:
-        names = os.listdir(self._folder) if self._folder.is_dir() else []
-        for name in names:
-            if not name.startswith("."):
-                server_id, _, attempt = name.partition("-")
+        if not self._folder.is_dir():
+            return
+        for file in self._folder.iterdir():
+            if not file.name.startswith("."):
+                server_id, _, attempt = file.name.partition("-")
                 yield Ref(int(server_id), int(attempt))
 
     def __len__(self) -> int:

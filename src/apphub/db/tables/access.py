@@ -12,7 +12,7 @@ oauth_clients = table(
     # JupyterHub's names for servers: the server `b` of `a` and the default one of `a-b` have the same
     sa.Column("client_id", sa.Text, nullable=False, index=True),
     sa.Column("description", sa.Text, nullable=False, server_default=""),
-    sa.Column("redirect_uri", sa.Text, nullable=False),
+    sa.Column("redirect_uri", sa.Text, nullable=False, index=True),
     sa.Column("allowed_scopes", Json, nullable=False),
     sa.Column("no_confirm", sa.Boolean, nullable=False, server_default=sa.text("false")),
     sa.Column("service_id", Id, sa.ForeignKey("services.id", ondelete="CASCADE"), unique=True),

@@ -382,6 +382,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("oauth_clients", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_oauth_clients_client_id"), ["client_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_oauth_clients_redirect_uri"), ["redirect_uri"], unique=False)
         batch_op.create_index(
             "uq_oauth_clients_of_services",
             ["client_id"],
