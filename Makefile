@@ -18,7 +18,7 @@ peer := envs/peer
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run install dev test check fmt jupyterlab clients bench bench-edge constraints
+.PHONY: help run install dev test check fmt jupyterlab clients bench bench-edge bench-servers constraints
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ clients: $(clients)/.installed ## Make ./envs/clients: JupyterHub's own tools, w
 
 bench: dev $(peer)/.installed ## Measure the hub beside JupyterHub (needs npm and a compiler)
 	@$(peer)/venv/bin/python tests/scale/side_by_side.py $(ARGS)
+
+bench-servers: dev ## Measure two hubs on PostgreSQL with 10,000 servers, of which nothing is started
+	@$(bin)/python tests/scale/servers.py $(ARGS)
 
 bench-edge: dev ## Measure the edge: the guard's cost, changes of routes (needs wrk, a compiler, npm)
 	@test -n "$$BENCH_CHP" || ! command -v npm >/dev/null || $(MAKE) --no-print-directory $(chp)/.installed
