@@ -70,11 +70,11 @@ async def test_listeners_hear_of_a_change_after_it_can_be_read_and_of_none_that_
         with pytest.raises(LookupError):
             await failing()
         assert not news.is_set()
-        before = db.changes.version(RIGHTS)
+        before = db.changes.rights.count
         writing = asyncio.create_task(_add(db, "ada"))
         await asyncio.wait_for(news.wait(), 10)
         assert await _names(db) == {"ada"}
-        assert db.changes.version(RIGHTS) > before
+        assert db.changes.rights.count > before
         assert not other.is_set()
         await writing
 
@@ -84,7 +84,7 @@ async def test_a_writer_that_gives_up_while_its_write_is_committed_is_heard_of_a
 ) -> None:
     # A revocation whose client hangs up must still end what is remembered of the token.
     db = await open_database(None, tmp_path)
-    before = db.changes.version(RIGHTS)
+    before = db.changes.rights.count
     with db.changes.listen(RIGHTS) as news:
         writing = asyncio.create_task(_add(db, "ada"))
         await asyncio.sleep(0)  # it has written, and waits for the commit
@@ -93,7 +93,7 @@ async def test_a_writer_that_gives_up_while_its_write_is_committed_is_heard_of_a
             await writing
         await asyncio.wait_for(news.wait(), 10)
     assert await _names(db) == {"ada"}
-    assert db.changes.version(RIGHTS) > before
+    assert db.changes.rights.count > before
     await db.close()
 
 
@@ -118,11 +118,11 @@ async def test_a_commit_that_fails_is_told_to_every_writer_of_it_and_to_no_other
                 sa.insert(t.servers).values(user_id=999, name="x", created=clock.now()),
             )
 
-    heard = db.changes.version(RIGHTS)
+    heard = db.changes.rights.count
     results = await asyncio.gather(_add(db, "ada"), orphan(), _add(db, "bob"), return_exceptions=True)
     assert [type(result) for result in results] == [sqlite3.IntegrityError] * 3
     assert await _names(db) == set()
-    assert db.changes.version(RIGHTS) == heard
+    assert db.changes.rights.count == heard
     await _add(db, "carl")
     assert await _names(db) == {"carl"}
     await db.close()

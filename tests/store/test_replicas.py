@@ -92,3 +92,28 @@ async def test_a_token_revoked_by_one_replica_is_refused_by_another_within_a_sec
         while await there.by_token(secret) is not None:
             assert time.monotonic() - began < 1
             await asyncio.sleep(0.01)
+
+
+async def test_a_group_that_is_lost_on_one_replica_gives_nothing_on_another_within_a_second(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    roles = [{"name": "given-by-group", "scopes": ["read:hub"], "groups": ["readers"]}]
+    async with replica(postgres_url, tmp_path) as one, replica(postgres_url, tmp_path) as other:
+        town = await Town.of(one, roles=roles)
+        await town.add("ada")
+        ada, root, there = await town.actor("ada"), await town.actor(), Access(other)
+        _, secret = await town.access.create_token(ada, By("test"), "ada", scopes=None, note="", life=None)
+
+        async def holds() -> bool:
+            found = await there.by_token(secret)
+            return found is not None and found.holds("read:hub")
+
+        assert not await holds()
+        for expected, change in (
+            (True, town.people.add_members(root, By("test"), "readers", ["ada"])),
+            (False, town.people.remove_members(By("test"), "readers", ["ada"])),
+        ):
+            await change
+            async with asyncio.timeout(1):
+                while await holds() is not expected:
+                    await asyncio.sleep(0.01)

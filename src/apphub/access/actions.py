@@ -2,7 +2,7 @@
 
 Rights are looked up when they are used, never stored with a token: whoever loses a role or
 group loses what it gave at once, in every token. What has been looked up is remembered until
-anything that decides rights changes (topic `rights`).
+anything that decides these rights changes (topic `rights`, and that of the one person).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from apphub.access.model import (
 from apphub.access.scopes import IDENTIFY, check
 from apphub.audit import By, insert_entry
 from apphub.db import Database, Tx
-from apphub.db.changes import RIGHTS
+from apphub.db.changes import RIGHTS, rights_of
 from apphub.kit import clock, secrets
 
 #: A use is written down at most this often per credential.
@@ -49,8 +49,11 @@ class Session:
 
 @dataclass(slots=True)
 class _Seen:
-    version: int
+    #: How far `changes.rights` had counted before it was looked up.
+    count: int
     actor: Actor
+    #: Who it is in `changes.rights`; None for a service, whose rights change only when everybody's do.
+    whose: str | None
     #: When it must be looked up again: the credential or one of its rights ends then.
     until: datetime | None
     noted: datetime
@@ -109,14 +112,14 @@ class Access:
         key = secrets.digest(token)
         if (actor := await self._remembered(key)) is not None:
             return actor
-        version = self._db.changes.version(RIGHTS)
+        count = self._db.changes.rights.count
         async with self._db.read() as tx:
             credential = await store.find_credential(tx, token)
         if credential is None or _over(credential.expires):
             return None
         actor = token_actor(credential)
         await self._remember(
-            key, version, actor, _first(credential.expires, credential.owner.until), credential.last_used
+            key, count, actor, _first(credential.expires, credential.owner.until), credential.last_used
         )
         return actor
 
@@ -136,7 +139,7 @@ class Access:
     ) -> Actor | None:
         if (actor := await self._remembered(key)) is not None:
             return actor
-        version = self._db.changes.version(RIGHTS)
+        count = self._db.changes.rights.count
         async with self._db.read() as tx:
             found = await store.find_session(tx, digest=digest, public_id=public_id)
         if found is None or _over(found[2]):
@@ -149,7 +152,7 @@ class Access:
             expires=_first(expires, owner.until),
             by_cookie=True,
         )
-        await self._remember(key, version, actor, actor.expires, last_activity)
+        await self._remember(key, count, actor, actor.expires, last_activity)
         return actor
 
     async def start_session(
@@ -247,10 +250,10 @@ class Access:
         """Revoke one token of a person; raises `NoSuchToken`."""
         async with self._db.write() as tx:
             token = await self._token(tx, name, wire_id)
-            await store.delete_token(tx, token.id)
+            owner = await store.delete_token(tx, token.id)
             before = {"id": token.wire_id, "note": token.note, "scopes": list(token.scopes)}
             await insert_entry(tx, by, "token.revoke", f"user:{name}", before=before)
-            tx.changed(RIGHTS)
+            tx.changed(*rights_of(owner))
 
     async def forget_expired(self) -> None:
         """Delete what has ended."""
@@ -292,7 +295,7 @@ class Access:
 
     async def _remembered(self, key: str) -> Actor | None:
         seen = self._seen.get(key)
-        if seen is None or seen.version != self._db.changes.version(RIGHTS) or _over(seen.until):
+        if seen is None or not self._db.changes.rights.unchanged(seen.whose, seen.count) or _over(seen.until):
             return None
         self._seen.move_to_end(key)
         if clock.now() - seen.noted >= USE_RESOLUTION:
@@ -302,12 +305,14 @@ class Access:
     async def _remember(
         self,
         key: str,
-        version: int,
+        count: int,
         actor: Actor,
         until: datetime | None,
         last_used: datetime | None,
     ) -> None:
-        seen = _Seen(version, actor, until, last_used or datetime.min.replace(tzinfo=clock.now().tzinfo))
+        whose = None if actor.user_id is None else str(actor.user_id)
+        noted = last_used or datetime.min.replace(tzinfo=clock.now().tzinfo)
+        seen = _Seen(count, actor, whose, until, noted)
         self._seen[key] = seen
         self._seen.move_to_end(key)
         if len(self._seen) > REMEMBERED:

@@ -284,7 +284,7 @@ _TOKENS_OF = (
     .order_by(k.id)
 )
 _INSERT_TOKEN = sa.insert(t.tokens).returning(k.id)
-_DELETE_TOKEN = sa.delete(t.tokens).where(k.id == sa.bindparam("token"))
+_DELETE_TOKEN = sa.delete(t.tokens).where(k.id == sa.bindparam("token")).returning(k.user_id)
 _DELETE_OF_SERVER = sa.delete(t.tokens).where(k.server_id == sa.bindparam("server"))
 _USED = sa.update(t.tokens).where(k.id == sa.bindparam("token")).values(last_used=sa.bindparam("now"))
 _ACTIVE = (
@@ -336,9 +336,9 @@ async def list_tokens_of(tx: Tx, user_id: int, now: datetime) -> list[Token]:
     return [token_of(row) for row in await tx.execute(_TOKENS_OF, {"user": user_id, "now": now})]
 
 
-async def delete_token(tx: Tx, token_id: int) -> None:
-    """Revoke one token."""
-    await tx.execute(_DELETE_TOKEN, {"token": token_id})
+async def delete_token(tx: Tx, token_id: int) -> list[int]:
+    """Revoke one token of a person; that person's id, if it was still there."""
+    return (await tx.execute(_DELETE_TOKEN, {"token": token_id})).scalars()
 
 
 async def delete_tokens_of_server(tx: Tx, server_id: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from litestar import Response, delete, get, post, put
@@ -127,23 +129,33 @@ async def remove_members(request: HubRequest) -> Response[bytes]:
 async def set_properties(request: HubRequest) -> Response[bytes]:
     """Replace a group's properties."""
     name = request.segment("group")
-    await _model(request, name)
-    properties = await request.body_json()
-    if not isinstance(properties, dict):
-        raise Invalid("Must specify properties")
+    async with _of_group(request, name):
+        properties = await request.body_json()
+        if not isinstance(properties, dict):
+            raise Invalid("Must specify properties")
     group = await request.hub.people.set_properties(request.by, name, properties)
     return answer(group_json(group, request.actor))
 
 
 async def _change(request: HubRequest, verb: str) -> tuple[str, list[Any]]:
     name = request.segment("group")
-    await _model(request, name)
-    body = as_object(await request.body_json())
-    only(body, Members)
-    members = _members(body)
-    if members is None:
-        raise Invalid(f"Must specify users to {verb}")
+    async with _of_group(request, name):
+        body = as_object(await request.body_json())
+        only(body, Members)
+        members = _members(body)
+        if members is None:
+            raise Invalid(f"Must specify users to {verb}")
     return name, members
+
+
+@asynccontextmanager
+async def _of_group(request: HubRequest, name: str) -> AsyncGenerator[None]:
+    """What is wrong with a body matters only where the group exists: 404 comes first."""
+    try:
+        yield
+    except Invalid:
+        await _model(request, name)
+        raise
 
 
 def _members(body: dict[str, Any]) -> list[Any] | None:

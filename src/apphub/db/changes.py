@@ -11,8 +11,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-#: Topic of everything that decides what a token or session may do.
+#: Topic of everything that decides what a token or session may do, whoever's it is. What decides only what
+#: certain people may do is told by `rights_of`; who listens to this topic hears that too.
 RIGHTS = "rights"
+#: People whose rights changed together and are still told of one by one; beyond, it is said of everybody.
+ONE_BY_ONE = 20
 #: Topic of rows that the reconciler should look at.
 DUE = "due"
 #: Topic of what may be launched, and by whom.
@@ -31,6 +34,12 @@ ROUTES = "routes"
 REMOVALS = "removals"
 #: Topic of bulk actions that wait to be done.
 BULK = "bulk"
+
+
+def rights_of(user_ids: Iterable[int]) -> list[str]:
+    """The topics of the rights of these people, with all of their tokens and sessions."""
+    ids = list(user_ids)
+    return [f"{RIGHTS}:{user_id}" for user_id in ids] if len(ids) <= ONE_BY_ONE else [RIGHTS]
 
 
 def server_topic(server_id: int) -> str:
@@ -81,6 +90,38 @@ class Box:
         return found
 
 
+class Ages:
+    """When each of many things last changed, by a count that only rises.
+
+    Those that changed longest ago are forgotten, as if everything had changed when they did: what is
+    asked about may look newer than it is, never older.
+    """
+
+    def __init__(self, most: int = 20_000) -> None:
+        self.count = 0
+        self._most = most
+        self._all = 0
+        self._last: dict[str, int] = {}
+
+    def changed(self, name: str) -> None:
+        """This one has changed."""
+        self.count += 1
+        self._last.pop(name, None)
+        self._last[name] = self.count
+        if len(self._last) > self._most:
+            self._all = self._last.pop(next(iter(self._last)))
+
+    def all_changed(self) -> None:
+        """Any of them may have changed."""
+        self.count += 1
+        self._all = self.count
+        self._last.clear()
+
+    def unchanged(self, name: str | None, count: int) -> bool:
+        """Whether it has surely not changed since the count was this; None: what changes only when all do."""
+        return count >= self._all and (name is None or count >= self._last.get(name, 0))
+
+
 class Changes:
     """Topics of this process."""
 
@@ -88,25 +129,26 @@ class Changes:
         #: How often anything at all has changed, as far as this process knows: once for each of its commits.
         self.count = 0
         self._boxes: defaultdict[str, set[Box]] = defaultdict(set)
-        self._versions: defaultdict[str, int] = defaultdict(int)
+        #: Whose rights changed when, by the id of the user.
+        self.rights = Ages()
         self._listeners: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
-
-    def version(self, topic: str) -> int:
-        """How often the topic has changed; only for the few topics that `keep` a count."""
-        return self._versions[topic]
 
     def tell(self, topics: Iterable[str]) -> None:
         """Something was written: wake all who listen to these topics."""
         self.count += 1
         for topic in topics:
-            if topic == RIGHTS:
-                self._versions[topic] += 1
-            for event in self._listeners.get(topic, ()):
-                event.set()
             kind, colon, name = topic.partition(":")
-            if colon:
+            if kind == RIGHTS:
+                topic = RIGHTS
+                if colon:
+                    self.rights.changed(name)
+                else:
+                    self.rights.all_changed()
+            elif colon:
                 for box in self._boxes.get(kind, ()):
                     box.put([name])
+            for event in self._listeners.get(topic, ()):
+                event.set()
 
     def tell_all(self) -> None:
         """Wake everybody: news may have been missed."""

@@ -190,7 +190,9 @@ async def insert_members(
     m = t.memberships.c
     for name, group in settings.groups.items():
         ids = [people[member] for member in group.members]
-        await groups_store.insert_members(tx, groups[name], ids, MARK)
+        present = await groups_store.find_member_ids(tx, groups[name])
+        new = [key for key in dict.fromkeys(ids) if key not in present]
+        await groups_store.insert_members(tx, groups[name], new, MARK)
         await tx.execute(
             sa.update(t.memberships).where(m.group_id == groups[name], m.user_id.in_(ids)).values(source=MARK)
         )

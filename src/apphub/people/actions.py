@@ -8,7 +8,7 @@ is not contradicted.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from apphub.access import store as access_store
@@ -17,7 +17,7 @@ from apphub.access.grants import Grants, Target
 from apphub.audit import By, insert_entry
 from apphub.audit.store import insert_entries
 from apphub.db import Database, Tx
-from apphub.db.changes import RIGHTS
+from apphub.db.changes import RIGHTS, rights_of
 from apphub.errors import Forbidden, Invalid
 from apphub.kit import clock
 from apphub.people import groups, store
@@ -128,8 +128,7 @@ class People:
                 await groups.insert_members(tx, group_id, ids.values(), Source.API)
                 after = {"members": list(ids), "properties": dict(properties or {})}
                 await insert_entry(tx, by, "group.create", f"group:{name}", after=after)
-                if ids:  # a group without members gives nobody anything
-                    tx.changed(RIGHTS)
+                tx.changed(*rights_of(ids.values()))
 
     async def delete_group(self, by: By, name: str) -> None:
         """Delete a group; one that the settings file declares, or gives roles to, cannot be.
@@ -161,16 +160,18 @@ class People:
     async def add_members(self, actor: Actor, by: By, name: str, members: Sequence[object]) -> Group:
         """Add people to a group, all or none."""
         async with self.db.write() as tx:
-            await self._add(tx, actor, by, name, members)
-            tx.changed(RIGHTS)
-            return await groups.get_group(tx, name)
+            return await self._add(tx, actor, by, name, members)
 
-    async def _add(self, tx: Tx, actor: Actor, by: By, name: str, members: Sequence[object]) -> None:
+    async def _add(self, tx: Tx, actor: Actor, by: By, name: str, members: Sequence[object]) -> Group:
         group = await groups.get_group(tx, name)
         ids = await self._ids(tx, members)
         await self._may_give_roles(tx, actor, group)
-        await groups.insert_members(tx, group.id, ids.values(), Source.API)
+        present = set(group.members)
+        new = {member: key for member, key in ids.items() if member not in present}
+        await groups.insert_members(tx, group.id, new.values(), Source.API)
         await insert_entry(tx, by, "group.members.add", group.label, after=list(ids))
+        tx.changed(*rights_of(new.values()))
+        return replace(group, members=(*group.members, *new))
 
     async def remove_members(self, by: By, name: str, members: Sequence[object]) -> Group:
         """Remove people from a group; members whom the settings file declares stay (`Declared`)."""
@@ -183,8 +184,8 @@ class People:
                     raise Declared(f"That {member} is a member of {group.name}")
             await groups.delete_members(tx, group.id, ids.values())
             await insert_entry(tx, by, "group.members.remove", group.label, before=list(ids))
-            tx.changed(RIGHTS)
-            return await groups.get_group(tx, name)
+            tx.changed(*rights_of(ids.values()))
+            return replace(group, members=tuple(member for member in group.members if member not in ids))
 
     async def person(self, name: str) -> Person:
         """One person; raises `NoSuchUser`."""

@@ -133,14 +133,14 @@ async def delete_group(tx: Tx, group_id: int) -> None:
     await tx.execute(_DELETE, {"group": group_id})
 
 
+async def find_member_ids(tx: Tx, group_id: int) -> set[int]:
+    """Ids of all members."""
+    return set((await tx.execute(_MEMBER_IDS, {"group": group_id})).scalars())
+
+
 async def insert_members(tx: Tx, group_id: int, user_ids: Iterable[int], source: Source) -> None:
-    """Add people; those who are members already stay as they are."""
-    present = set((await tx.execute(_MEMBER_IDS, {"group": group_id})).scalars())
-    rows = [
-        {"group_id": group_id, "user_id": key, "source": source}
-        for key in dict.fromkeys(user_ids)
-        if key not in present
-    ]
+    """Add people who are no members yet."""
+    rows = [{"group_id": group_id, "user_id": key, "source": source} for key in user_ids]
     if rows:
         await tx.execute(_INSERT_MEMBERS, rows)
         await _check(tx, _CHECK_ENDING, {"group": group_id})
