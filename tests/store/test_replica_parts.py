@@ -118,7 +118,7 @@ async def test_a_replica_that_says_nothing_is_waited_for_a_little_and_then_told_
         with capture_logs() as logs:
             await becomes_ready(one.db)
             async with asyncio.timeout(10):
-                while await routed(one.db) != 1:
+                while await routed(one.db) != 1 or not logs:
                     await asyncio.sleep(0.01)
         assert "routes.unconfirmed" in [entry["event"] for entry in logs]
         task.cancel()

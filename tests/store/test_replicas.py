@@ -6,7 +6,7 @@ import asyncio
 import socket
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,8 @@ import sqlalchemy as sa
 from apphub.access.actions import Access
 from apphub.audit import By
 from apphub.db import Database, open_database
-from apphub.db.changes import DUE, RIGHTS
+from apphub.db import tables as t
+from apphub.db.changes import DUE, RIGHTS, routes_topic
 from apphub.errors import HubError
 from apphub.kit.addresses import Address
 from fakes.people import Town
@@ -117,3 +118,32 @@ async def test_a_group_that_is_lost_on_one_replica_gives_nothing_on_another_with
             async with asyncio.timeout(1):
                 while await holds() is not expected:
                     await asyncio.sleep(0.01)
+
+
+async def test_a_topic_is_told_as_it_is_and_never_read_as_a_statement(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    topic = routes_topic("o'hara\\'); delete from users; select ('")
+    async with replica(postgres_url, tmp_path) as one, replica(postgres_url, tmp_path) as other:
+        await (await Town.of(one)).add("ada")
+        with other.changes.listen(topic) as news:
+            async with one.write() as tx:
+                tx.changed(topic)
+            await asyncio.wait_for(news.wait(), 10)
+        async with other.read() as tx:
+            assert (await tx.execute(sa.select(sa.func.count()).select_from(t.users))).scalar_one() > 0
+
+
+async def test_a_transaction_that_went_on_after_a_failed_statement_is_not_said_to_be_committed(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    broken = sa.select(sa.literal(1) / sa.bindparam("zero", type_=sa.Integer))
+
+    async def go_on(db: Database) -> None:
+        async with db.write() as tx:
+            with suppress(Exception):
+                await tx.execute(broken, {"zero": 0})
+
+    async with replica(postgres_url, tmp_path) as one:
+        with pytest.raises(RuntimeError, match="went on"):
+            await go_on(one)

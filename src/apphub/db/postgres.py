@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
@@ -42,8 +42,6 @@ CONNECTIONS, PREPARED = 10, 1000
 _LOST = (OSError, asyncpg.exceptions.InterfaceError, asyncpg.exceptions.InternalClientError)
 #: The same, and what the database says itself.
 _WRONG = (asyncpg.exceptions.PostgresError, *_LOST)
-
-_NOTIFY = "select pg_notify($1, word) from unnest($2::text[]) as word"
 
 
 @contextmanager
@@ -159,16 +157,27 @@ class PostgresDatabase(Database):
         try:
             async with self._connected() as connection:
                 with _failing():
-                    async with connection.transaction():
+                    await connection.execute("begin")
+                    try:
                         tx = _PostgresTx(connection, self._statements)
                         yield tx
-                        if tx.topics:
-                            words = [f"{self._name} {topic}" for topic in tx.topics]
-                            await connection.execute(_NOTIFY, CHANNEL, words)
                         committing = tx.topics
+                        ended = await connection.execute(self._commit(tx.topics))
+                    except BaseException:
+                        with suppress(*_WRONG):
+                            await connection.execute("rollback")
+                        raise
+                    if ended != "COMMIT":
+                        raise RuntimeError("A statement failed, and the transaction went on.")
         finally:
             # Told also when the caller gives up during the commit, which may have succeeded.
             self.changes.tell(committing)
+
+    def _commit(self, topics: Sequence[str]) -> str:
+        """The end of a transaction and its words, in one round trip: a text cannot have parameters then."""
+        words = (f"{self._name} {topic}".replace("'", "''") for topic in topics)
+        told = ", ".join(f"pg_notify('{CHANNEL}', '{word}')" for word in words)
+        return f"select {told}; commit" if told else "commit"
 
     async def hear(self) -> None:
         """One connection listens; whenever it had to be made anew, everybody looks at the rows again."""
