@@ -88,6 +88,15 @@ async def test_a_revoked_token_is_refused_from_the_moment_its_revocation_is_comm
     assert await town.access.by_token(secret) is None
 
 
+async def test_what_is_said_of_a_new_token_is_what_is_kept_of_it(town: Town) -> None:
+    await town.add("ada")
+    for scopes, life in ((None, None), (["read:users!user"], timedelta(minutes=5))):
+        token, _ = await town.access.create_token(
+            await town.actor("ada"), BY, "ada", scopes=scopes, note="mine", life=life
+        )
+        assert await town.access.token("ada", token.wire_id) == token
+
+
 async def test_signing_out_ends_the_session_and_the_app_tokens_it_granted(town: Town) -> None:
     await town.add("ada")
     ada = await town.people.person("ada")

@@ -231,8 +231,19 @@ class Access:
             )
             token_id = await store.insert_token(tx, new, now)
             await insert_entry(tx, by, "token.create", f"user:{owner.name}", after=_told(token_id, new))
-            token = await store.find_token(tx, token_id)
-        assert token is not None
+        token = Token(
+            id=token_id,
+            kind="user",
+            owner=owner.name,
+            scopes=tuple(given),
+            note=note,
+            created=now,
+            last_used=None,
+            expires=new.expires,
+            session_public_id=None,
+            client=None,
+            server=None,
+        )
         return token, secret
 
     async def tokens_of(self, name: str) -> list[Token]:

@@ -10,7 +10,7 @@ from litestar import Response, delete, get, post
 from apphub.access.actions import owner_actor
 from apphub.access.actor import Actor
 from apphub.access.grants import Grants, Target
-from apphub.access.model import MayNotCreateTokens, Owner, Token
+from apphub.access.model import MayNotCreateTokens, NoSuchToken, Owner, Token
 from apphub.access.scopes import IDENTIFY, of_jupyterhub
 from apphub.access.store import find_owner
 from apphub.api.bodies import life, text, texts
@@ -66,8 +66,8 @@ async def create_token(request: HubRequest) -> Response[bytes]:
         longest = _password_life(request)
     else:
         actor, by, longest = await _known(request), request.by, None
-    await _may_create(request, actor, name)
-    return await _create(request, actor, by, name, body, longest)
+    owner = await _may_create(request, actor, name)
+    return await _create(request, actor, by, owner, body, longest)
 
 
 @get(
@@ -88,8 +88,11 @@ async def get_token(request: HubRequest) -> Response[bytes]:
 )
 async def revoke_token(request: HubRequest) -> Response[bytes]:
     """Revoke one token."""
-    owner = await _owner(request)
-    await request.hub.access.revoke_token(request.by, owner.name, request.segment("token"))
+    try:
+        await request.hub.access.revoke_token(request.by, request.segment("user"), request.segment("token"))
+    except NoSuchToken:
+        await _owner(request)  # that there is no such user is the better answer
+        raise
     return empty(204)
 
 
@@ -154,7 +157,8 @@ async def _trade(request: HubRequest) -> Response[bytes]:
     actor = await _proved(request, body)
     by = By(f"user:{actor.name}", address=request.client_address, request_id=request.request_id)
     longest = _password_life(request)
-    model, secret = await _made(request, actor, by, actor.name, body, longest)
+    owner = await _find_owner(request, actor.name)
+    model, secret = await _made(request, actor, by, owner, body, longest)
     account = await request.hub.views.account(actor.name)
     traded: TradedToken = {
         "token": secret,
@@ -168,31 +172,30 @@ async def _trade(request: HubRequest) -> Response[bytes]:
 
 
 async def _create(
-    request: HubRequest, actor: Actor, by: By, name: str, body: dict[str, Any], longest: timedelta | None
+    request: HubRequest, actor: Actor, by: By, owner: Owner, body: dict[str, Any], longest: timedelta | None
 ) -> Response[bytes]:
-    model, secret = await _made(request, actor, by, name, body, longest)
+    model, secret = await _made(request, actor, by, owner, body, longest)
     made: NewTokenModel = {**model, "token": secret}
     return _private(answer(made, 201))
 
 
 async def _made(
-    request: HubRequest, actor: Actor, by: By, name: str, body: dict[str, Any], longest: timedelta | None
+    request: HubRequest, actor: Actor, by: By, owner: Owner, body: dict[str, Any], longest: timedelta | None
 ) -> tuple[TokenModel, str]:
     asked = life(body)
     note = text(body, "note")
     if not note:
-        behalf = "" if actor.kind == "user" and actor.name == name else f" by {actor.kind} {actor.name}"
+        behalf = "" if actor.kind == "user" and actor.name == owner.name else f" by {actor.kind} {actor.name}"
         note = f"Requested via api{behalf}"
     token, secret = await request.hub.access.create_token(
         actor,
         by,
-        name,
+        owner.name,
         scopes=texts(body, "scopes", limit=1000),
         roles=texts(body, "roles", limit=100) or (),
         note=note,
         life=min(filter(None, (asked, longest)), default=None),
     )
-    owner = await _find_owner(request, name)
     return token_json(token, effective(token, owner)), secret
 
 
@@ -218,11 +221,12 @@ async def _known(request: HubRequest) -> Actor:
     return actor
 
 
-async def _may_create(request: HubRequest, actor: Actor, name: str) -> None:
-    account = await request.hub.views.find_account(name)
-    groups = frozenset(account.person.groups) if account is not None else frozenset()
-    if account is None or not actor.may("tokens", Target(user=name, groups=groups)):
+async def _may_create(request: HubRequest, actor: Actor, name: str) -> Owner:
+    async with request.hub.db.read() as tx:
+        owner = await find_owner(tx, name)
+    if owner is None or not actor.may("tokens", Target(user=name, groups=owner.groups)):
         raise MayNotCreateTokens(name)
+    return owner
 
 
 async def _owner(request: HubRequest) -> Owner:

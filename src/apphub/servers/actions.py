@@ -25,7 +25,7 @@ from apphub.errors import Conflict, Invalid, shown
 from apphub.kit import clock, metrics
 from apphub.people import People
 from apphub.people import store as people_store
-from apphub.people.model import Declared, Person, Source, UserExists, parse_user_name
+from apphub.people.model import Declared, NoSuchUser, Person, Source, UserExists, parse_user_name
 from apphub.profiles import Profiles
 from apphub.profiles.model import NoSuchProfile
 from apphub.servers import store
@@ -309,15 +309,17 @@ class Servers:
     ) -> None:
         """Record when a person and their servers were last active; only ever forward."""
         async with self.db.write() as tx:
-            person = await people_store.get_person(tx, name)
+            person_id = (await people_store.find_ids(tx, [name])).get(name)
+            if person_id is None:
+                raise NoSuchUser(name)
             for server_name, seen in servers.items():
-                server = await store.find_server(tx, ServerKey(person.name, server_name))
+                server = await store.find_server(tx, ServerKey(name, server_name))
                 if server is None:
-                    raise Invalid(f"No such server {server_name[:64]!r} for user {person.name}")
+                    raise Invalid(f"No such server {server_name[:64]!r} for user {name}")
                 await store.update_activity(tx, server.id, seen)
             latest = max([seen for seen in (user, *servers.values()) if seen is not None], default=None)
             if latest is not None:
-                await store.update_user_activity(tx, person.id, latest)
+                await store.update_user_activity(tx, person_id, latest)
 
     async def _rename(self, tx: Tx, by: By, person: Person, name: str) -> str:
         """Refused while a server runs, whose address has the name in it."""
