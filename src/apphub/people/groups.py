@@ -54,7 +54,10 @@ _CHECK_ALL = sa.insert(t.launch_checks).from_select(
 )
 #: Whoever comes (back) into a group may launch again what was about to end.
 _CHECK_ENDING = sa.insert(t.launch_checks).from_select(
-    ["user_id"], _LAUNCHED.where(t.servers.c.user_id.in_(_OF_GROUP), t.servers.c.ends.is_not(None))
+    ["user_id"],
+    _LAUNCHED.where(
+        t.servers.c.user_id.in_(sa.bindparam("users", expanding=True)), t.servers.c.ends.is_not(None)
+    ),
 )
 
 
@@ -143,7 +146,7 @@ async def insert_members(tx: Tx, group_id: int, user_ids: Iterable[int], source:
     rows = [{"group_id": group_id, "user_id": key, "source": source} for key in user_ids]
     if rows:
         await tx.execute(_INSERT_MEMBERS, rows)
-        await _check(tx, _CHECK_ENDING, {"group": group_id})
+        await _check(tx, _CHECK_ENDING, {"users": [row["user_id"] for row in rows]})
 
 
 async def find_declared_members(tx: Tx, group_id: int) -> set[int]:
