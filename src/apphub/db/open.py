@@ -8,7 +8,6 @@ import sqlalchemy as sa
 
 from apphub.db.engine import Database, DatabaseUnusable
 from apphub.db.migrate import upgrade
-from apphub.db.postgres import PostgresDatabase
 from apphub.db.sqlite import SqliteDatabase
 
 
@@ -25,6 +24,8 @@ async def open_database(url: str | None, data_dir: Path) -> Database:
         raise DatabaseUnusable(
             f"The database URL begins with {url.partition(':')[0]!r}.", "Use postgresql://… or leave it out."
         )
+    from apphub.db.postgres import PostgresDatabase  # and its driver, which SQLite has no use for
+
     await upgrade(_spelled(url, "postgresql+asyncpg", "sslmode", "ssl"))
     return await PostgresDatabase.open(_spelled(url, "postgresql", "ssl", "sslmode"))
 
