@@ -222,7 +222,11 @@ class Spawner:
         self._watched.pop(record.ref, None)
         logfiles.cut(self._places.log(record.ref), self._log_size)
         try:
-            records.save(self._places, record)
+            with records.turn(self._places):
+                noted = records.load(self._places, self._hub_id, record.ref)
+                # The helper of another hub, which had it end, may have erased it meanwhile.
+                if noted is not None and (noted.pid, noted.start) == (record.pid, record.start):
+                    records.save(self._places, record)
         except OSError:
             traceback.print_exc()  # a full disk: how it ended will be unknown, that it ended will not
         self._send({"event": "exited", "ref": record.ref})
@@ -267,13 +271,14 @@ class Spawner:
         for child in self._children.values():
             if child.record.ref == ref:
                 child.erased = True
-        record = records.load(self._places, self._hub_id, ref)
+        with records.turn(self._places):
+            record = records.load(self._places, self._hub_id, ref)
+            records.remove(self._places, ref)
         if record is not None:
             for group in filter(None, {record.cgroup, record.cpu_cgroup}):
                 cgroups.remove(group)
         self._watched.pop(ref, None)
         logfiles.cut(self._places.log(ref), self._log_size)
-        records.remove(self._places, ref)
 
     def _look_at_logs(self) -> float:
         now = time.monotonic()
