@@ -316,6 +316,21 @@ async def test_two_hub_processes_on_one_data_folder_see_the_same_servers(data_di
         assert told == [wanted.ref]
 
 
+async def test_what_another_hub_has_erased_does_not_come_back_when_its_parent_wakes_up(data_dir: Path) -> None:
+    wanted = spec()
+    async with running(data_dir) as one, running(data_dir) as other:
+        await one.create(wanted)
+        assert one.helper_pid is not None
+        os.kill(one.helper_pid, signal.SIGSTOP)
+        try:
+            assert (await other.delete(wanted.ref, grace=5)).life is Life.ABSENT
+        finally:
+            os.kill(one.helper_pid, signal.SIGCONT)
+        assert dict(await one.list()) == {}  # its helper has answered, and seen the end before
+        await asyncio.sleep(0.3)
+        assert (await one.observe(wanted.ref)).life is Life.ABSENT
+
+
 async def test_a_delete_that_is_asked_again_does_not_begin_its_time_anew(runtime: ProcessRuntime) -> None:
     wanted = spec("sh", "-c", "trap '' TERM; echo on; while :; do sleep 0.1; done")
     await runtime.create(wanted)
