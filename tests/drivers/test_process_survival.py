@@ -316,7 +316,9 @@ async def test_two_hub_processes_on_one_data_folder_see_the_same_servers(data_di
         assert told == [wanted.ref]
 
 
-async def test_what_another_hub_has_erased_does_not_come_back_when_its_parent_wakes_up(data_dir: Path) -> None:
+async def test_what_another_hub_has_erased_does_not_come_back_when_its_parent_wakes_up(
+    data_dir: Path,
+) -> None:
     wanted = spec()
     async with running(data_dir) as one, running(data_dir) as other:
         await one.create(wanted)

@@ -266,7 +266,9 @@ def _admin_pages(walk: Walk) -> None:
         form("/hub/admin/services/{service}/delete", "service.delete", service="other")
         form("/hub/admin/status/reload", "settings.reload")
         form("/hub/admin/users/bulk", "job.create", {"do": "stop", "user": "bob"})
-        job = form("/hub/admin/servers/bulk", "job.create", {"do": "stop", "server": "bob/"}).headers["location"]
+        job = form("/hub/admin/servers/bulk", "job.create", {"do": "stop", "server": "bob/"}).headers[
+            "location"
+        ]
         number = job.rpartition("/")[2]
         form("/hub/admin/jobs/{job}/cancel", "job.cancel", job=number)
         one = "/hub/admin/profiles/{profile}"
