@@ -31,7 +31,7 @@ from apphub.proxy.envoy import identity
 from apphub.proxy.envoy.meeting import Meeting
 from apphub.runtimes.process import procfs
 from databases import admin, ask, named, new_name, server
-from hubs import APPHUB, PASSWORD, TRIAL, free_port, until
+from hubs import APPHUB, TRIAL, free_port, token_from, until
 
 
 class Part:
@@ -225,11 +225,8 @@ class Cluster:
 
     def token_for(self, name: str) -> str:
         """A token in exchange for a name and password."""
-        body = {"username": name, "password": PASSWORD}
         with self.edges[0].client() as client:
-            answer = client.post("hub/api/authorizations/token", json=body)
-        assert answer.status_code == 200, answer.text
-        return str(answer.json()["token"])
+            return token_from(client, name)
 
     def server_pids(self) -> dict[int, str]:
         """Every process of users' servers, with `server id:attempt`."""

@@ -103,6 +103,13 @@ def until(look: Callable[[], T | None], what: str, within: float = _PATIENCE) ->
     return found
 
 
+def token_from(client: httpx.Client, name: str, password: str = PASSWORD) -> str:
+    """A token in exchange for a name and password; the client's paths begin below the base URL."""
+    answer = client.post("hub/api/authorizations/token", json={"username": name, "password": password})
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["token"])
+
+
 class RunningHub:
     """A hub in a process of its own. `config` are its settings; without any, it has the defaults.
 
@@ -219,11 +226,8 @@ class RunningHub:
 
     def token_for(self, name: str, password: str = PASSWORD) -> str:
         """A token in exchange for a name and password."""
-        body = {"username": name, "password": password}
         with self.client() as client:
-            answer = client.post("hub/api/authorizations/token", json=body)
-        assert answer.status_code == 200, answer.text
-        return str(answer.json()["token"])
+            return token_from(client, name, password)
 
     def client(self, token: str | None = None) -> httpx.Client:
         """A client whose paths begin below the base URL: `client.get("hub/home")`."""

@@ -32,7 +32,7 @@ import yaml
 
 from apphub.kit.addresses import Address
 from databases import admin, ask, named, server
-from hubs import APPHUB, PASSWORD, TOP, until
+from hubs import APPHUB, TOP, token_from, until
 from networks import passed_on, wiretap
 
 COMPOSE = TOP / "deploy" / "compose.yaml"
@@ -339,11 +339,8 @@ class Machines:
 
     def token_for(self, name: str) -> str:
         """A token in exchange for a name and password."""
-        body = {"username": name, "password": PASSWORD}
         with self.edges[0].client() as client:
-            answer = client.post("hub/api/authorizations/token", json=body)
-        assert answer.status_code == 200, answer.text
-        return str(answer.json()["token"])
+            return token_from(client, name)
 
     def rows(self, statement: str) -> list[Any]:
         """What the database says."""

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import httpx
 
-from hubs import TRIAL, RunningHub
+from hubs import PASSWORD, TRIAL, RunningHub
 
 ECHO = Path(__file__).with_name("echo_app.py")
 COOKIE = "apphub-pass"
@@ -55,6 +55,14 @@ def let_in(browser: httpx.Client, path: str) -> httpx.Response:
     answer = browser.get(path, headers={"accept": "text/html"}, follow_redirects=True)
     assert answer.status_code == 200, (answer.status_code, answer.text)
     return answer
+
+
+def come_in(browser: httpx.Client, name: str) -> None:
+    """Sign in as somebody, and open their default server."""
+    browser.get("hub/login")
+    form = {"username": name, "password": PASSWORD, "_xsrf": browser.cookies["_xsrf"]}
+    assert browser.post("hub/login", data=form).status_code == 302
+    let_in(browser, f"user/{name}/")
 
 
 def pass_of(browser: httpx.Client, path: str) -> str:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from on_machines import CONFIG, on_each, place_of, start
 
-from hubs import PASSWORD, until
+from hubs import until
 from machines import Machines
 
 
@@ -56,10 +56,7 @@ def test_a_machine_takes_nobody_from_the_network_but_edges(machines: Machines) -
 def test_what_a_visitor_has_open_ends_at_every_edge_when_they_sign_out(machines: Machines) -> None:
     start(machines, "gus", profile="echo")
     with machines.edges[0].client() as browser:
-        browser.get("hub/login")
-        form = {"username": "gus", "password": PASSWORD, "_xsrf": browser.cookies["_xsrf"]}
-        assert browser.post("hub/login", data=form).status_code == 302
-        guarding.let_in(browser, "user/gus/")
+        guarding.come_in(browser, "gus")
         theirs = guarding.cookie(guarding.pass_of(browser, "/user/gus/"))
         sockets = [guarding.WebSocket(edge, "/user/gus/ws", theirs) for edge in machines.edges]
         try:

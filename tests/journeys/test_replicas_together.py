@@ -14,7 +14,7 @@ from load import Load
 from sockets import EchoSocket
 
 from clusters import Cluster, EdgePart, HubPart
-from hubs import PASSWORD, until
+from hubs import until
 
 PROFILES = {
     "profiles": [apps.STEERED, *guarding.echoing()["profiles"]],
@@ -97,10 +97,7 @@ def test_a_server_that_is_stopped_is_gone_from_every_edge_within_two_seconds(clu
 def test_a_visitor_who_signs_out_is_refused_at_every_edge_within_two_seconds(cluster: Cluster) -> None:
     start(cluster, "gus", profile="echo")
     with cluster.edges[0].client() as browser:
-        browser.get("hub/login")
-        form = {"username": "gus", "password": PASSWORD, "_xsrf": browser.cookies["_xsrf"]}
-        assert browser.post("hub/login", data=form).status_code == 302
-        guarding.let_in(browser, "user/gus/")
+        guarding.come_in(browser, "gus")
         theirs = guarding.pass_of(browser, "/user/gus/")
         assert [visit(edge, theirs) for edge in cluster.edges] == [200, 200]
         assert browser.get("hub/logout").status_code == 302
@@ -112,10 +109,7 @@ def test_what_a_visitor_has_open_ends_at_every_edge_and_its_use_is_noted_through
 ) -> None:
     start(cluster, "kim", profile="echo")
     with cluster.edges[0].client() as browser:
-        browser.get("hub/login")
-        form = {"username": "kim", "password": PASSWORD, "_xsrf": browser.cookies["_xsrf"]}
-        assert browser.post("hub/login", data=form).status_code == 302
-        guarding.let_in(browser, "user/kim/")
+        guarding.come_in(browser, "kim")
         theirs = guarding.cookie(guarding.pass_of(browser, "/user/kim/"))
         for edge in cluster.edges:
             assert use_is_noted(cluster, edge, "kim", theirs), edge.name

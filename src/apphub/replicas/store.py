@@ -89,15 +89,15 @@ async def delete_replicas(tx: Tx, ids: Collection[str], now: datetime) -> None:
         await tx.execute(sa.update(t.servers).where(held).values(lease=None, lease_until=None, due=now))
 
 
-def with_edges(besides: str, since: datetime) -> sa.ColumnElement[bool]:
+def with_edges(
+    besides: str | sa.BindParameter[str], since: datetime | sa.BindParameter[datetime]
+) -> sa.ColumnElement[bool]:
     """That a replica other than this one has been seen since, and has edges."""
     return sa.and_(r.id != besides, r.edges > 0, r.seen > since)
 
 
 _OTHERS = (
-    sa.select(r.id)
-    .where(r.id != sa.bindparam("besides"), r.edges > 0, r.seen > sa.bindparam("since"))
-    .limit(sa.literal(1))
+    sa.select(r.id).where(with_edges(sa.bindparam("besides"), sa.bindparam("since"))).limit(sa.literal(1))
 )
 
 
