@@ -100,7 +100,12 @@ def test_a_start_that_fails_shows_why_and_the_output_and_can_be_tried_again(
             "the disk of the test is full"
         )
         expect(emil.page.get_by_role("button", name="Cancel")).to_be_hidden()
-        emil.page.get_by_role("button", name="Start again").click()
+        # A page that listens only once the start is over is told how it ended.
+        told = emil.page.request.get(f"{hub.url}hub/progress/emil")
+        assert (told.status, told.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+        assert '"failed":true' in told.text()
+        with emil.page.expect_navigation():
+            emil.page.get_by_role("button", name="Start again").click()
         expect(emil.page.get_by_role("heading", name="It did not start")).to_be_visible()
         emil.home()
         expect(emil.server()).to_contain_text("Failed")

@@ -8,7 +8,6 @@ from functools import partial
 from litestar import Response, get
 from litestar.response import Stream
 
-from apphub.errors import NotFound
 from apphub.kit import clock
 from apphub.pages.addressed import (
     asked,
@@ -54,11 +53,14 @@ async def pending(request: HubRequest) -> Response[bytes]:
 
 @get(paths("progress"), guards=[needs("read:servers", of_server=True)])
 async def events(request: HubRequest) -> Stream:
-    """What the page of a server on its way listens to."""
+    """What the page of a server on its way listens to.
+
+    A start may be over before its page listens: then this tells how it ended.
+    """
     account = await find_account(request)
     server = find_server(account, key_of(request))
-    if server is None or not server.active:
-        raise NotFound(gettext(language(request), "The server is not starting."))
+    if server is None:
+        raise NoSuchServer(key_of(request))
     tongue = language(request)
     return stream(
         request.hub,
