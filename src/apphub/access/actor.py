@@ -121,6 +121,9 @@ class Actor:
 
     def grants(self) -> Grants:
         """What is held in effect, for showing and for passing on."""
+        return self.once("grants", self._grants)
+
+    def _grants(self) -> Grants:
         owner, *limits = self.rights
         user = self.name if self.kind == "user" else None
         for limit in limits:

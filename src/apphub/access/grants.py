@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from apphub.access.scopes import INCLUDED, SELF, Filter, parse
 
@@ -56,23 +57,7 @@ class Grants:
         What cannot apply (`!user` held by a service) gives nothing. `inherit` must have been
         replaced by its meaning before. Raises `UnknownScope`.
         """
-        table: dict[str, set[Filter] | None] = {}
-        for text in scopes:
-            name, kind, value = parse(text)
-            if name == "inherit":
-                continue
-            if kind == "user" and value is None:
-                value = user
-            elif kind == "server" and value is None:
-                value = server
-            if name == "self":
-                kind, value = "user", user
-            if kind is not None and value is None:
-                continue
-            narrowing = Filter(kind, value) if kind and value is not None else None
-            for base in SELF if name == "self" else (name,):
-                _add(table, base, narrowing)
-        return cls({name: None if where is None else frozenset(where) for name, where in table.items()})
+        return _expand(tuple(scopes), user, server)
 
     def holds(self, scope: str) -> bool:
         """Whether the scope is held anywhere."""
@@ -143,6 +128,27 @@ class Grants:
             mine = table.get(name, frozenset())
             table[name] = None if mine is None or where is None else mine | where
         return Grants(table)
+
+
+@lru_cache(512)
+def _expand(scopes: tuple[str, ...], user: str | None, server: str | None) -> Grants:
+    table: dict[str, set[Filter] | None] = {}
+    for text in scopes:
+        name, kind, value = parse(text)
+        if name == "inherit":
+            continue
+        if kind == "user" and value is None:
+            value = user
+        elif kind == "server" and value is None:
+            value = server
+        if name == "self":
+            kind, value = "user", user
+        if kind is not None and value is None:
+            continue
+        narrowing = Filter(kind, value) if kind and value is not None else None
+        for base in SELF if name == "self" else (name,):
+            _add(table, base, narrowing)
+    return Grants({name: None if where is None else frozenset(where) for name, where in table.items()})
 
 
 def _add(table: dict[str, set[Filter] | None], name: str, narrowing: Filter | None) -> None:

@@ -53,8 +53,8 @@ async def create_groups(request: HubRequest) -> Response[bytes]:
         raise Invalid(f"groups must be a list of names, not {shown(names)}")
     members = _members(body) or []
     wanted = {_name(name): members for name in names}
-    await request.hub.people.create_groups(request.actor, request.by, wanted)
-    return answer([await _model(request, name) for name in wanted], 201)
+    groups = await request.hub.people.create_groups(request.actor, request.by, wanted)
+    return answer([group_json(group, request.actor) for group in groups], 201)
 
 
 @get(
@@ -80,10 +80,10 @@ async def create_group(request: HubRequest) -> Response[bytes]:
     only(body, CreateGroup)
     properties = mapping(body, "properties")
     name = request.segment("group")
-    await request.hub.people.create_group(
+    group = await request.hub.people.create_group(
         request.actor, request.by, name, members=_members(body) or [], properties=properties
     )
-    return answer(await _model(request, name), 201)
+    return answer(group_json(group, request.actor), 201)
 
 
 @delete(

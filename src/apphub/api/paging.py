@@ -44,7 +44,7 @@ def page_bounds(request: HubRequest, *, default: int = DEFAULT) -> tuple[int, in
 
 def wants_pages(request: HubRequest) -> bool:
     """Whether the client wants to know where the page stands."""
-    return MEDIA_TYPE in request.headers.get("accept", "")
+    return MEDIA_TYPE in (request.header(b"accept") or "")
 
 
 def page_json(request: HubRequest, items: Any, offset: int, limit: int, total: int) -> dict[str, Any]:

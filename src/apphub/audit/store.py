@@ -64,8 +64,9 @@ async def list_entries(tx: Tx, search: Search, *, before: int | None, limit: int
 
 
 async def delete_older(tx: Tx, moment: datetime, most: int) -> int:
-    """Forget the oldest entries before a moment, `most` at a time; how many."""
-    old = sa.select(a.id).where(a.at < moment).order_by(a.at).limit(most)
+    """Forget those of the first `most` entries that are from before a moment; how many."""
+    first = sa.select(a.id, a.at).order_by(a.id).limit(most).subquery()
+    old = sa.select(first.c.id).where(first.c.at < moment)
     return (await tx.execute(sa.delete(t.audit).where(a.id.in_(old)))).rowcount
 
 

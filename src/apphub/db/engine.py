@@ -36,6 +36,13 @@ class DatabaseAway(Unavailable):
         super().__init__("The database does not answer.", "Try again in a moment.")
 
 
+class Clash(Conflict):
+    """A row with this key is there already; no statement can follow in the transaction."""
+
+    def __init__(self) -> None:
+        super().__init__("That clashes with something that is there already.", "Look again.")
+
+
 class InTheWay(Conflict):
     """Two transactions waited for each other, and this one gave way: it can be tried again."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -25,22 +26,22 @@ MOST_STATEMENTS = 2000
 MOST_VALUES, MOST_LENGTHS = 64, 256
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """One parameter of the driver's: a value that is part of the statement, or one that is given."""
+#: One parameter of the driver's, out of what is given.
+Place = Callable[[Mapping[str, Any]], Any]
 
-    name: str | None
-    #: Which of the values of a list.
-    position: int | None
-    convert: Convert | None
-    value: Any = None
 
-    def of(self, given: Mapping[str, Any]) -> Any:
-        """The driver's value."""
-        if self.name is None:
-            return self.value
-        value = given[self.name] if self.position is None else given[self.name][self.position]
-        return value if self.convert is None else self.convert(value)
+def _constant(value: Any) -> Place:
+    """A value that is part of the statement."""
+    return lambda _: value
+
+
+def _place(name: str, position: int | None, convert: Convert | None) -> Place:
+    """A value that is given, or (by its `position`) one of a list."""
+    if position is None:
+        return itemgetter(name) if convert is None else lambda given: convert(given[name])
+    if convert is None:
+        return lambda given: given[name][position]
+    return lambda given: convert(given[name][position])
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +49,14 @@ class Prepared:
     """One text for the driver."""
 
     sql: str
-    places: tuple[_Place, ...]
+    places: tuple[Place, ...]
     #: Columns that the driver does not give as the values they are.
     converts: tuple[tuple[int, Convert], ...]
     returns: bool
 
     def arguments(self, given: Mapping[str, Any]) -> list[Any]:
         """The driver's parameters, in its order."""
-        return [place.of(given) for place in self.places]
+        return [place(given) for place in self.places]
 
     def rows(self, found: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
         """The driver's rows, converted."""
@@ -81,7 +82,7 @@ class _Compiled:
     texts: dict[tuple[int, ...], Prepared] = field(default_factory=dict)
 
     def text(self, given: Mapping[str, Any]) -> Prepared | None:
-        lengths = tuple(len(given[name]) for name in self.lists)
+        lengths = tuple([len(given[name]) for name in self.lists])
         text = self.texts.get(lengths)
         if text is None and sum(lengths) <= MOST_VALUES and len(self.texts) < MOST_LENGTHS:
             text = self.texts[lengths] = self.write(given)
@@ -99,10 +100,10 @@ class _Compiled:
             name, position = members.get(key, (key, None))
             convert = self._type(self.compiler.binds[name].type).bind_processor(self.dialect)
             if name in given:
-                places.append(_Place(name, position, convert))
+                places.append(_place(name, position, convert))
             else:
                 value = state.parameters[key]
-                places.append(_Place(None, None, None, value if convert is None else convert(value)))
+                places.append(_constant(value if convert is None else convert(value)))
         returns = bool(self.types) or not isinstance(self.compiler.statement, sa.UpdateBase)
         return Prepared(state.statement, tuple(places), self._converts(), returns)
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from apphub.db.engine import DatabaseAway, InTheWay
-from apphub.errors import Conflict, Invalid
+from apphub.db.engine import Clash, DatabaseAway, InTheWay
+from apphub.errors import Invalid
 
 
 def told(error: Exception) -> Exception:
@@ -22,7 +22,7 @@ def told(error: Exception) -> Exception:
         case "22021" | "22P05":
             return Invalid("A text holds a character that cannot be kept (NUL).")
         case "23505" | "SQLITE_CONSTRAINT_UNIQUE" | "SQLITE_CONSTRAINT_PRIMARYKEY":
-            return Conflict("That clashes with something that is there already.", "Look again.")
+            return Clash()
         case "40001" | "40P01":
             return InTheWay("Somebody else changed the same thing at the same moment.", "Try again.")
         case _:

@@ -18,6 +18,8 @@ import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any
 
 import msgspec
@@ -95,6 +97,37 @@ class _SqliteTx(Tx):
         return Rows((), count)
 
 
+class _Committer:
+    """Commits in a thread of its own: COMMIT may wait for a disk. (A pool's thread costs twice as much to wake.)"""
+
+    def __init__(self, driver: Any) -> None:
+        self._driver = driver
+        self._asked: SimpleQueue[asyncio.Future[sqlite3.Error | None] | None] = SimpleQueue()
+        self._thread = Thread(target=self._run, name="commit", daemon=True)
+        self._thread.start()
+
+    async def commit(self) -> None:
+        """Commit what is open. Raises what SQLite says."""
+        done: asyncio.Future[sqlite3.Error | None] = asyncio.get_running_loop().create_future()
+        self._asked.put(done)
+        if (error := await done) is not None:
+            raise error
+
+    def _run(self) -> None:
+        while (done := self._asked.get()) is not None:
+            error = None
+            try:
+                self._driver.execute("COMMIT")
+            except sqlite3.Error as refused:
+                error = refused
+            done.get_loop().call_soon_threadsafe(done.set_result, error)
+
+    def close(self) -> None:
+        """End the thread, which has nothing left to do."""
+        self._asked.put(None)
+        self._thread.join()
+
+
 class _Batch:
     """Writers that will be committed together."""
 
@@ -115,6 +148,7 @@ class SqliteDatabase(Database):
         self._driver: Any = self._writer.connection.dbapi_connection
         self._statements = Statements(self._writer.dialect)
         self._reading = nullcontext(_SqliteTx(self._reader, self._statements))
+        self._committer = _Committer(self._driver)
         self._lock = asyncio.Lock()
         self._batch: _Batch | None = None
         self._commits: set[asyncio.Task[None]] = set()
@@ -151,10 +185,11 @@ class SqliteDatabase(Database):
 
     async def _commit(self, batch: _Batch) -> None:
         """Commit once everybody who already waits for the lock has written: the lock is first come, first served."""
+        await asyncio.sleep(0)  # requests that have come meanwhile are begun, and queue up
         async with self._lock:
             self._batch = None
             try:
-                await asyncio.to_thread(self._driver.execute, "COMMIT")
+                await self._committer.commit()
             except sqlite3.Error as error:
                 if self._driver.in_transaction:
                     self._driver.execute("ROLLBACK")
@@ -168,6 +203,7 @@ class SqliteDatabase(Database):
         if self._commits:
             await asyncio.wait(self._commits)
         async with self._lock:
+            self._committer.close()
             for connection in (self._writer, self._reader):
                 connection.close()
                 connection.engine.dispose()

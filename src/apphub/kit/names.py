@@ -23,7 +23,9 @@ def fold(name: str) -> str:
 
 
 def _printable(text: str) -> bool:
-    return not any(unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") for char in text)
+    return text.isprintable() or not any(
+        unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") for char in text
+    )
 
 
 def is_name(name: str) -> bool:

@@ -25,7 +25,6 @@ from apphub.people.bulk import Line
 from apphub.people.model import (
     Declared,
     Group,
-    GroupExists,
     Person,
     Source,
     UserExists,
@@ -106,9 +105,10 @@ class People:
 
     async def create_group(
         self, actor: Actor, by: By, name: str, *, members: Sequence[object], properties: Mapping[str, Any]
-    ) -> None:
+    ) -> Group:
         """Create one group; raises `GroupExists`."""
-        await self.create_groups(actor, by, {name: members}, properties)
+        (group,) = await self.create_groups(actor, by, {name: members}, properties)
+        return group
 
     async def create_groups(
         self,
@@ -116,19 +116,26 @@ class People:
         by: By,
         wanted: Mapping[str, Sequence[object]],
         properties: Mapping[str, Any] | None = None,
-    ) -> None:
+    ) -> list[Group]:
         """Create groups with their members: all, or none."""
-        names = [parse_group_name(name) for name in wanted]
+        for name in wanted:
+            parse_group_name(name)
         async with self.db.write() as tx:
-            if taken := await groups.find_group_names(tx, names):
-                raise GroupExists(f"Group {min(taken)} already exists")
-            for name, members in wanted.items():
-                ids = await self._ids(tx, members)
-                group_id = await groups.insert_group(tx, name, properties or {}, Source.API)
-                await groups.insert_members(tx, group_id, ids.values(), Source.API)
-                after = {"members": list(ids), "properties": dict(properties or {})}
-                await insert_entry(tx, by, "group.create", f"group:{name}", after=after)
-                tx.changed(*rights_of(ids.values()))
+            return [
+                await self._create_group(tx, by, name, members, dict(properties or {}))
+                for name, members in wanted.items()
+            ]
+
+    async def _create_group(
+        self, tx: Tx, by: By, name: str, members: Sequence[object], properties: dict[str, Any]
+    ) -> Group:
+        group_id = await groups.insert_group(tx, name, properties, Source.API)
+        ids = await self._ids(tx, members)
+        await groups.insert_members(tx, group_id, ids.values(), Source.API)
+        after = {"members": list(ids), "properties": properties}
+        await insert_entry(tx, by, "group.create", f"group:{name}", after=after)
+        tx.changed(*rights_of(ids.values()))
+        return Group(group_id, name, tuple(ids), (), properties, Source.API)
 
     async def delete_group(self, by: By, name: str) -> None:
         """Delete a group; one that the settings file declares, or gives roles to, cannot be.
@@ -194,7 +201,7 @@ class People:
 
     async def _ids(self, tx: Tx, members: Sequence[object]) -> dict[str, int]:
         names = [parse_user_name(member) for member in members]
-        ids = await store.find_ids(tx, names)
+        ids = await store.find_ids(tx, names) if names else {}
         for name in names:
             if name not in ids:
                 raise Invalid(f"No such user: {name}")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 
 from apphub.access.actor import Reach
-from apphub.db import Tx
+from apphub.db import Clash, Tx
 from apphub.db import tables as t
 from apphub.db.changes import CHECKS
 from apphub.db.types import json_rows
-from apphub.people.model import Group, NoSuchGroup, Source
+from apphub.people.model import Group, GroupExists, NoSuchGroup, Source
 
 g = t.groups.c
 m = t.memberships.c
@@ -32,7 +32,6 @@ _ROLES = (
 )
 _GROUP = (g.id, g.name, _MEMBERS.label("members"), _ROLES.label("roles"), g.properties, g.source)
 _FIND = sa.select(*_GROUP).where(g.name == sa.bindparam("name"))
-_NAMES = sa.select(g.name).where(g.name.in_(sa.bindparam("names", expanding=True)))
 _INSERT = sa.insert(t.groups).returning(g.id)
 _DELETE = sa.delete(t.groups).where(g.id == sa.bindparam("group"))
 _MEMBER_IDS = sa.select(m.user_id).where(m.group_id == sa.bindparam("group"))
@@ -114,15 +113,13 @@ async def count_groups(tx: Tx, reach: Reach) -> int:
     return int((await tx.execute(_counting(len(reach.clauses)), _names(reach))).scalar_one())
 
 
-async def find_group_names(tx: Tx, names: Sequence[str]) -> set[str]:
-    """Which of these groups exist."""
-    return set((await tx.execute(_NAMES, {"names": list(names)})).scalars())
-
-
 async def insert_group(tx: Tx, name: str, properties: Mapping[str, Any], source: Source) -> int:
-    """Create an empty group; its id."""
+    """Create an empty group; its id. Raises `GroupExists`."""
     values = {"name": name, "properties": dict(properties), "source": source}
-    return int((await tx.execute(_INSERT, values)).scalar_one())
+    try:
+        return int((await tx.execute(_INSERT, values)).scalar_one())
+    except Clash as error:
+        raise GroupExists(f"Group {name} already exists") from error
 
 
 async def update_group(tx: Tx, group_id: int, **values: Any) -> None:

@@ -16,14 +16,14 @@ from apphub.idempotency import Answered, Asked
 from apphub.web.json import Answer
 from apphub.web.request import HubRequest
 
-HEADER = "idempotency-key"
+HEADER = b"idempotency-key"
 
 Handler = Callable[[HubRequest], Awaitable[Response[bytes]]]
 
 
 async def key_of(request: HubRequest) -> Asked | None:
     """The request as its key names it; None for one without a key. Raises `Invalid`."""
-    header = request.headers.get(HEADER)
+    header = request.header(HEADER)
     if header is None:
         return None
     actor = request.actor
@@ -43,7 +43,7 @@ def kept(response: Response[bytes]) -> Answered:
 
 def no_key(request: HubRequest) -> None:
     """Refuse a key where the answer holds a secret, which is not kept."""
-    if HEADER in request.headers:
+    if request.header(HEADER) is not None:
         raise Invalid(
             "Idempotency-Key is not taken here: the answer holds a secret, which the hub does not keep.",
             "Leave it out. A token whose answer was lost can be revoked, and another made.",

@@ -30,9 +30,15 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     with op.batch_alter_table("audit", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_audit_at"), ["at"], unique=False)
-        for column in ("actor", "behalf", "action", "target"):
+        for column in ("actor", "action", "target"):
             batch_op.create_index(batch_op.f(f"ix_audit_{column}_id"), [column, "id"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_audit_behalf_id"),
+            ["behalf", "id"],
+            unique=False,
+            sqlite_where=sa.text("behalf IS NOT NULL"),
+            postgresql_where=sa.text("behalf IS NOT NULL"),
+        )
     never_change(op.get_bind(), "audit")
 
     op.create_table(
