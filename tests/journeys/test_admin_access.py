@@ -37,7 +37,7 @@ PLACES = {
     "hub/admin/jobs/1": "Stop servers of users",
 }
 #: The same pages when there is nothing to show.
-EMPTY = ("hub/admin", "hub/admin/groups", "hub/admin/servers", "hub/admin/tokens")
+EMPTY = ("hub/admin", "hub/admin/groups", "hub/admin/servers", "hub/admin/services", "hub/admin/tokens")
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,8 @@ def hub() -> Iterator[RunningHub]:
         hub.ask("POST", "groups/team")
         hub.ask("POST", "groups/team/users", json={"users": ["ada", *names]})
         hub.ask("POST", "users/ada/tokens", json={"note": "backup"})
-        hub.ask("POST", "services/helper", json={"url": "http://127.0.0.1:9"})
+        for number in range(60):
+            hub.ask("POST", f"services/helper-{number:02}", json={"url": "http://127.0.0.1:9"})
         hub.ask("POST", "profiles", json={"slug": "made", "command": ["app"]})
         hub.ask("POST", "profiles/made/bindings", json={"group": "team"})
         hub.ask("POST", "users/ada/server", json={})

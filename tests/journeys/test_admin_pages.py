@@ -167,6 +167,44 @@ def test_many_servers_are_stopped_and_deleted_at_once(hub: RunningHub, browser: 
     until(lambda: not any(hub.server("ada", name) for name in ("one", "two", "four")), "they are gone")
 
 
+def services(visitor: Visitor) -> list[str]:
+    """The services in the list."""
+    return visitor.page.locator("tbody th").all_inner_texts()
+
+
+def test_services_of_the_settings_and_of_the_api_are_one_list_that_is_searched_sorted_and_paged(
+    hub: RunningHub, browser: Browser
+) -> None:
+    made = [f"made-{number:02}" for number in range(55)]
+    for name in made:
+        assert hub.ask("POST", f"services/{name}", json={"url": "http://127.0.0.1:9"}).status_code == 201
+    with visiting(browser, hub) as admin:
+        admin.sign_in("admin")
+        admin.go("hub/admin/services")
+        assert services(admin) == ["docs", *made[:49]]
+        expect(admin.page.get_by_role("button", name="Delete docs")).to_have_count(0)
+        admin.page.get_by_role("link", name="Next").click()
+        assert services(admin) == made[49:]
+        admin.page.get_by_role("link", name="Previous").click()
+        admin.page.get_by_role("searchbox").fill("ADE-5")
+        admin.page.get_by_role("button", name="Search").click()
+        assert services(admin) == made[50:]
+        admin.page.get_by_text("Sorted: Name").click()
+        admin.page.get_by_role("link", name="Newest").click()
+        assert services(admin) == made[:49:-1]
+
+        with hub.client() as client:
+            assert client.get("services/made-54/").status_code == 503, (
+                "the edge knows where it is not running"
+            )
+            admin.page.get_by_role("button", name="Delete made-54").click()
+            admin.page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+            admin.shows("hub/admin/services?search=ADE-5&sort=-created")
+            assert services(admin) == made[53:49:-1]
+            assert hub.ask("GET", "services/made-54").status_code == 404
+            until(lambda: client.get("services/made-54/").status_code != 503, "its address is gone")
+
+
 def test_a_profile_is_checked_while_one_types_and_kept_as_a_new_version(
     hub: RunningHub, browser: Browser
 ) -> None:

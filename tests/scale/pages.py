@@ -3,7 +3,7 @@
     .venv/bin/python tests/scale/pages.py lists [USERS] [postgresql://...]
     .venv/bin/python tests/scale/pages.py pages [USERS] [postgresql://...]
 
-`lists` asks for users in each order, by searches that find nobody, few and all; `pages` opens each page
+`lists` asks for users, and for services (a tenth as many), in each order, by searches that find nothing, few and all; `pages` opens each page
 that there is (the list comes from the routes of the app) in this process, without an edge before it.
 Prints the median and the 99th of a hundred, in milliseconds, of the time and of what this process spent of a
 core meanwhile: on a busy machine the latter says more, and on SQLite it is all there is to do. An empty database is expected; without a
@@ -34,7 +34,7 @@ from apphub.access.actor import EVERYTHING  # noqa: E402
 from apphub.db import open_database  # noqa: E402
 from apphub.kit.log import set_up  # noqa: E402
 from apphub.listings import Listings  # noqa: E402
-from apphub.listings.model import AskUsers, UserOrder  # noqa: E402
+from apphub.listings.model import AskServices, AskUsers, ServiceOrder, UserOrder  # noqa: E402
 
 SEARCHES = ("", "someone", "4217", "zzz")
 #: How often each question is asked, and each page opened.
@@ -66,7 +66,12 @@ async def lists(count: int, url: str | None, folder: Path) -> None:
     for order in get_args(UserOrder):
         for search in SEARCHES:
             ask = AskUsers(order=order, search=search)
-            await tell(f"{order:10} {search}", TIMES["lists"], partial(listings.users, EVERYTHING, ask))
+            await tell(f"users {order:10} {search}", TIMES["lists"], partial(listings.users, EVERYTHING, ask))
+    for order in get_args(ServiceOrder):
+        for search in ("", "4217", "zzz"):
+            wanted = AskServices(order=order, search=search)
+            name = f"services {order:10} {search}"
+            await tell(name, TIMES["lists"], partial(listings.services, EVERYTHING, wanted))
     await db.close()
 
 

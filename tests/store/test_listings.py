@@ -16,7 +16,18 @@ from apphub.db import Database, open_database
 from apphub.db import tables as t
 from apphub.kit import clock
 from apphub.listings import Listings
-from apphub.listings.model import Ask, AskServers, AskUsers, Cursor, Part, ServerOrder, UserLine, UserOrder
+from apphub.listings.model import (
+    Ask,
+    AskServers,
+    AskServices,
+    AskUsers,
+    Cursor,
+    Part,
+    ServerOrder,
+    ServiceOrder,
+    UserLine,
+    UserOrder,
+)
 from apphub.listings.store import USER_ORDERS, like
 from apphub.people import store as people
 from apphub.people.model import NoSuchGroup, Source
@@ -140,6 +151,65 @@ async def test_members_are_paged_and_those_who_are_going_are_not_among_them(list
     assert rest.after is None
     with pytest.raises(NoSuchGroup):
         await lists.group("nowhere")
+
+
+SERVICES = ["zeta", "culler", "docs", "alpha", "wiki", "a_b", "a.b"]
+
+
+@pytest.fixture
+async def serving(db: Database) -> Listings:
+    """Services, in the order of their making; the first two are declared, one of them with a program and a role."""
+    async with db.write() as tx:
+        for name in SERVICES:
+            values = {"source": Source.SETTINGS if name in SERVICES[:2] else Source.API}
+            if name == "culler":
+                values |= {"command": ["cull"], "admin": True, "url": "http://127.0.0.1:9", "display": False}
+            if name == "docs":
+                values["url"] = "http://127.0.0.1:9"
+            await tx.execute(sa.insert(t.services).values(name=name, info={}, **values))
+    return Listings(db)
+
+
+async def service_names(lists: Listings, ask: AskServices, reach: Reach = EVERYTHING) -> list[str]:
+    """The services on a page."""
+    return [one.name for one in (await lists.services(reach, ask)).rows]
+
+
+@pytest.mark.parametrize("order", get_args(ServiceOrder))
+async def test_services_of_both_sources_are_in_one_list_paged_both_ways_in_every_order(
+    serving: Listings, order: ServiceOrder
+) -> None:
+    by_order = {"name": sorted(SERVICES), "created": SERVICES}[order.removeprefix("-")]
+    whole = by_order[::-1] if order.startswith("-") else by_order
+    assert await service_names(serving, AskServices(order=order)) == whole
+    first = await serving.services(EVERYTHING, AskServices(order=order, limit=3))
+    second = await serving.services(EVERYTHING, AskServices(order=order, limit=3, cursor=first.after))
+    third = await serving.services(EVERYTHING, AskServices(order=order, limit=3, cursor=second.after))
+    assert [one.name for page in (first, second, third) for one in page.rows] == whole
+    assert (first.before, third.after) == (None, None)
+    back = await serving.services(EVERYTHING, AskServices(order=order, limit=3, cursor=third.before))
+    assert back.rows == second.rows
+
+
+async def test_a_list_of_services_holds_what_is_known_of_each_and_is_searched_by_name(
+    serving: Listings,
+) -> None:
+    [culler] = (await serving.services(EVERYTHING, AskServices(search="CULL"))).rows
+    assert (culler.source, culler.command, culler.roles) == (Source.SETTINGS, ("cull",), ("admin",))
+    [docs] = (await serving.services(EVERYTHING, AskServices(search="doc"))).rows
+    assert (docs.source, docs.command, docs.roles) == (Source.API, (), ())
+    assert await service_names(serving, AskServices(search="_")) == ["a_b"]
+    assert await service_names(serving, AskServices(search="nothing")) == []
+    assert await service_names(serving, AskServices(shown=True)) == ["docs"]
+
+
+async def test_services_out_of_reach_are_on_no_page(serving: Listings) -> None:
+    two = Reach((frozenset({Filter("service", "wiki"), Filter("service", "docs")}),))
+    somebody = Reach((frozenset({Filter("user", "wiki")}),))
+    assert await service_names(serving, AskServices(order="-name"), two) == ["wiki", "docs"]
+    assert await service_names(serving, AskServices(search="wik"), two) == ["wiki"]
+    assert await service_names(serving, AskServices(search="alpha"), two) == []
+    assert await service_names(serving, AskServices(), somebody) == []
 
 
 async def test_a_search_on_sqlite_reads_an_index_and_no_rows(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from apphub.listings import keyset, store
 from apphub.listings.model import (
     Ask,
     AskServers,
+    AskServices,
     AskUsers,
     GroupLine,
     Member,
@@ -23,7 +24,7 @@ from apphub.listings.model import (
     UserLine,
     Value,
 )
-from apphub.people.model import NoSuchGroup
+from apphub.people.model import NoSuchGroup, Service
 
 
 def _micros(moment: datetime | None) -> int | None:
@@ -32,7 +33,7 @@ def _micros(moment: datetime | None) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Listings:
-    """Lists of users, groups, servers and tokens."""
+    """Lists of users, groups, servers, services and tokens."""
 
     db: Database
 
@@ -94,6 +95,13 @@ class Listings:
         """All that match as `ada/lab`, on whatever page, at most so many."""
         async with self.db.read() as tx:
             return await store.list_server_names(tx, reach, ask, most)
+
+    async def services(self, reach: Reach, ask: AskServices) -> Part[Service]:
+        """A page of services."""
+        async with self.db.read() as tx:
+            rows = await store.list_services(tx, reach, ask)
+        by_name = ask.order.removeprefix("-") == "name"
+        return keyset.part(rows, ask.limit, ask.cursor, lambda one: (one.name if by_name else one.id,))
 
     async def tokens(self, reach: Reach, ask: Ask) -> Part[TokenLine]:
         """A page of live tokens."""

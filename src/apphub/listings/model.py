@@ -18,6 +18,8 @@ Value = str | int | None
 UserOrder = Literal["name", "-name", "activity", "-activity", "created", "-created"]
 #: Orders of servers.
 ServerOrder = Literal["created", "-created", "activity", "-activity"]
+#: Orders of services.
+ServiceOrder = Literal["name", "-name", "created", "-created"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,15 @@ class AskServers(Ask):
     #: Only those that run, or are on their way.
     active: bool = False
     profile: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskServices(Ask):
+    """Which services."""
+
+    order: ServiceOrder = "name"
+    #: Only those with an address that people are shown.
+    shown: bool = False
 
 
 @dataclass(frozen=True, slots=True)

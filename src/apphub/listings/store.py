@@ -20,6 +20,7 @@ from apphub.listings.keyset import Column, beyond, ordered
 from apphub.listings.model import (
     Ask,
     AskServers,
+    AskServices,
     AskUsers,
     GroupLine,
     Member,
@@ -27,12 +28,13 @@ from apphub.listings.model import (
     TokenLine,
     UserLine,
 )
-from apphub.people.model import Source
+from apphub.people.model import Service, Source
+from apphub.people.services import SERVICE, service_of, services_within
 from apphub.people.store import PERSON, group_names, person_of
 from apphub.servers.model import Phase, Wanted
 from apphub.servers.store import SERVER, server_of
 
-u, g, m, c, k = t.users.c, t.groups.c, t.memberships.c, t.servers.c, t.tokens.c
+u, g, m, c, k, v = t.users.c, t.groups.c, t.memberships.c, t.servers.c, t.tokens.c, t.services.c
 
 #: The columns of each order.
 USER_ORDERS: dict[str, list[Column]] = {
@@ -43,6 +45,10 @@ USER_ORDERS: dict[str, list[Column]] = {
 SERVER_ORDERS: dict[str, list[Column]] = {
     "created": [(c.id, False, False)],
     "activity": [(c.last_activity, False, True), (c.id, False, False)],
+}
+SERVICE_ORDERS: dict[str, list[Column]] = {
+    "name": [(v.name, False, False)],
+    "created": [(v.id, False, False)],
 }
 _GROUP_ORDER: list[Column] = [(g.name, False, False)]
 _MEMBER_ORDER: list[Column] = [(u.name, False, False)]
@@ -206,6 +212,20 @@ async def list_servers(tx: Tx, reach: Reach, ask: AskServers) -> list[ServerLine
     return [ServerLine(server_of(row), frozenset(row[len(SERVER)])) for row in await tx.execute(found)]
 
 
+async def list_services(tx: Tx, reach: Reach, ask: AskServices) -> list[Service]:
+    """One more than a page of services, declared or made by the API, in the order of reading."""
+    columns = order_of(SERVICE_ORDERS, ask.order)
+    order = ordered(columns, ask.cursor)
+    where = [*services_within(reach), *beyond(columns, ask.cursor)]
+    if ask.search:
+        where.append(like(sa.func.lower(v.name), ask.search))
+    if ask.shown:
+        where += [v.display, v.url != ""]
+    ids = sa.select(v.id).where(*where).order_by(*order).limit(ask.limit + 1)
+    found = sa.select(*SERVICE).where(v.id.in_(ids)).order_by(*order)
+    return [service_of(row) for row in await tx.execute(found)]
+
+
 async def list_tokens(tx: Tx, reach: Reach, ask: Ask, now: int) -> list[TokenLine]:
     """One more than a page of live tokens, the newest first; not those that servers use themselves."""
     where = [
@@ -215,12 +235,12 @@ async def list_tokens(tx: Tx, reach: Reach, ask: Ask, now: int) -> list[TokenLin
     where += beyond(_TOKEN_ORDER, ask.cursor)
     for clause in reach.clauses:
         services = [one.value for one in clause if one.kind == "service"]
-        where.append(sa.or_(*_owner_matches(clause), t.services.c.name.in_(services)))
+        where.append(sa.or_(*_owner_matches(clause), v.name.in_(services)))
     if ask.search:
         where.append(
             sa.or_(
                 like(u.name, ask.search),
-                like(t.services.c.name, ask.search),
+                like(v.name, ask.search),
                 like(sa.func.lower(k.note), ask.search),
             )
         )
@@ -228,7 +248,7 @@ async def list_tokens(tx: Tx, reach: Reach, ask: Ask, now: int) -> list[TokenLin
     ids = (
         sa.select(k.id)
         .outerjoin(t.users, u.id == k.user_id)
-        .outerjoin(t.services, t.services.c.id == k.service_id)
+        .outerjoin(t.services, v.id == k.service_id)
         .where(*where)
         .order_by(*order)
         .limit(ask.limit + 1)
@@ -236,7 +256,7 @@ async def list_tokens(tx: Tx, reach: Reach, ask: Ask, now: int) -> list[TokenLin
     found = (
         sa.select(*TOKEN, group_names)
         .outerjoin(t.users, u.id == k.user_id)
-        .outerjoin(t.services, t.services.c.id == k.service_id)
+        .outerjoin(t.services, v.id == k.service_id)
         .outerjoin(t.sessions, t.sessions.c.id == k.session_id)
         .outerjoin(t.oauth_clients, t.oauth_clients.c.id == k.client_id)
         .where(k.id.in_(ids))

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+from typing import cast, get_args
+
 from litestar import Response, get, post
 
 from apphub.access.grants import Target
+from apphub.listings.model import AskServices, ServiceOrder
 from apphub.pages.admin_contexts import AdminServices, ServiceRow
-from apphub.pages.admin_frame import frame
+from apphub.pages.admin_frame import SIZE, back, cursor_of, frame, search_of, sort_of
 from apphub.pages.answers import redirect, show
 from apphub.pages.forms import Form
 from apphub.people.model import Service, Source
 from apphub.web.needs import manages, needs
 from apphub.web.request import HubRequest
 
+ORDERS: tuple[str, ...] = get_args(ServiceOrder)
+
 
 @get("/hub/admin/services", guards=[manages("list:services")])
 async def services(request: HubRequest) -> Response[bytes]:
-    """All services within reach."""
-    found = await request.hub.services.list(request.reach("list:services"))
-    rows = [_row(request, service) for service in found]
-    return show(request, AdminServices(frame=frame(request, "services"), services=rows))
+    """A page of services within reach, those of the settings file and those of the API."""
+    ask = AskServices(
+        search=search_of(request),
+        cursor=cursor_of(request),
+        limit=SIZE,
+        order=cast("ServiceOrder", sort_of(request, ORDERS)),
+    )
+    part = await request.hub.listings.services(request.reach("list:services"), ask)
+    rows = [_row(request, service) for service in part.rows]
+    return show(request, AdminServices(frame=frame(request, "services", part, ORDERS), services=rows))
 
 
 @post("/hub/admin/services/{service:str}/delete", guards=[needs("admin:services")])
@@ -27,7 +38,7 @@ async def delete(request: HubRequest) -> Response[bytes]:
     """Forget a service; its tokens end."""
     await Form.of(request)
     await request.hub.services.delete(request.by, request.segment("service"))
-    return redirect(f"{request.hub.urls.hub}admin/services")
+    return redirect(back(request, "admin/services"))
 
 
 def _row(request: HubRequest, service: Service) -> ServiceRow:

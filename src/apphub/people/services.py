@@ -21,9 +21,8 @@ _ROLES = (
     .where(t.holders.c.service_id == v.id)
     .scalar_subquery()
 )
-_SERVICE = sa.select(
-    v.id, v.name, v.admin, v.url, v.info, v.display, v.command, _ROLES.label("roles"), v.source
-)
+#: What `service_of` reads.
+SERVICE = (v.id, v.name, v.admin, v.url, v.info, v.display, v.command, _ROLES.label("roles"), v.source)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +41,8 @@ class NewService:
     oauth_no_confirm: bool = False
 
 
-def _service_of(row: Any) -> Service:
+def service_of(row: Any) -> Service:
+    """A row of the columns `SERVICE`, as a value."""
     roles = set(row[7]) | ({"admin"} if row[2] else set())
     return Service(
         id=row[0],
@@ -59,17 +59,22 @@ def _service_of(row: Any) -> Service:
 
 async def find_service(tx: Tx, name: str) -> Service | None:
     """The service of this name, if any."""
-    row = (await tx.execute(_SERVICE.where(v.name == name))).first()
-    return None if row is None else _service_of(row)
+    row = (await tx.execute(sa.select(*SERVICE).where(v.name == name))).first()
+    return None if row is None else service_of(row)
+
+
+def services_within(reach: Reach) -> list[sa.ColumnElement[bool]]:
+    """What services within reach fulfil."""
+    return [
+        v.name.in_([narrowing.value for narrowing in clause if narrowing.kind == "service"])
+        for clause in reach.clauses
+    ]
 
 
 async def list_services(tx: Tx, reach: Reach) -> list[Service]:
     """Services within reach, oldest first."""
-    where = [
-        v.name.in_([narrowing.value for narrowing in clause if narrowing.kind == "service"])
-        for clause in reach.clauses
-    ]
-    return [_service_of(row) for row in await tx.execute(_SERVICE.where(*where).order_by(v.id))]
+    found = sa.select(*SERVICE).where(*services_within(reach)).order_by(v.id)
+    return [service_of(row) for row in await tx.execute(found)]
 
 
 async def insert_service(tx: Tx, new: NewService) -> int:

@@ -174,7 +174,7 @@ ADMIN_PAGES: tuple[Any, ...] = (
     ),
     a.AdminServers(frame=EMPTY),
     a.AdminServices(
-        frame=FRAME,
+        frame=SORTED,
         services=(
             a.ServiceRow(name="culler", url="http://127.0.0.1:9", admin=True, roles=("r",), managed=True),
             a.ServiceRow(name="old", declared=True),
@@ -182,6 +182,7 @@ ADMIN_PAGES: tuple[Any, ...] = (
         ),
     ),
     a.AdminServices(frame=EMPTY),
+    a.AdminServices(frame=replace(EMPTY, search="nothing")),
     a.AdminTokens(
         frame=FRAME,
         tokens=(

@@ -56,11 +56,15 @@ def addresses(code: str, job: int) -> list[str]:
     found += [f"/hub/admin{query}" for query in lists]
     found += ["/hub/admin?group=everybody&sort=-activity", "/hub/admin/groups/everybody?search=99"]
     found += [f"/hub/admin/servers{query}" for query in ("?active=1", "?search=77", "?sort=-activity")]
+    found += [f"/hub/admin/services{query}" for query in ("?search=99", "?sort=-created")]
     return [*found, "/hub/admin/tokens?search=99", "/hub/admin/audit?actor=user:ada&action=server"]
 
 
 async def crowd(db: Database, count: int) -> None:
-    """So many users in one group, a fifth of them with a server, each with a token and entries in the log."""
+    """So many users in one group, each with a token and entries in the log, a fifth of them with a server.
+
+    A service for every ten of them.
+    """
     now = clock.now()
     for first in range(0, count, 5000):
         names = [f"{number:06}.someone@research.example" for number in range(first, min(first + 5000, count))]
@@ -110,6 +114,13 @@ async def crowd(db: Database, count: int) -> None:
                     "created": now,
                 }
                 for index, (key, _) in enumerate(everybody)
+            ],
+        )
+        await tx.execute(
+            sa.insert(t.services),
+            [
+                {"name": f"service-{number:06}", "info": {}, "url": "http://127.0.0.1:9", "source": "api"}
+                for number in range(count // 10)
             ],
         )
         await tx.execute(
