@@ -203,6 +203,8 @@ def test_an_app_may_stay_below_the_hubs_path_and_sees_no_cookie_of_the_hub(tmp_p
                 seen = str(told(answer).get("cookie"))
                 assert "own=1" in seen or name == "lab"
                 assert "__Host-" not in seen, seen
+            home = client.get(f"{hub_origin(hub)}/hub/home").text
+            assert f'data-copy-text="{hub_origin(hub)}/user/ada/lab/"' in home
             # The app that asks by itself looks for the name of the sign-in.
             assert "jupyterhub-session-id" in seen
 

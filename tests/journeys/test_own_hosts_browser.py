@@ -10,7 +10,7 @@ from guarding import start
 from own_hosts import LOGIN, PASS, app_origin, hub_origin, with_hosts
 from playwright.sync_api import Browser, Response, expect
 
-from hubs import RunningHub
+from hubs import RunningHub, until
 
 ECHOES = """
 (address) => new Promise((resolve) => {
@@ -130,3 +130,24 @@ def test_the_home_page_leads_to_the_own_host(hub: RunningHub, ada: Visitor) -> N
     opened(ada, f"{hub_origin(hub)}/hub/home")
     ada.server("lab").get_by_role("link", name="Open").first.click()
     expect(ada.page).to_have_url(f"{app_origin(hub, 'ada', 'lab')}/", timeout=PATIENCE)
+
+
+def test_the_address_to_copy_is_the_apps_own_while_it_runs_and_else_the_hubs(
+    hub: RunningHub, browser: Browser
+) -> None:
+    start(hub, "ada", "brief")
+    assert hub.ask("DELETE", "users/ada/servers/brief").status_code in (202, 204)
+    until(lambda: hub.server("ada", "brief").get("stopped"), "it has stopped")
+    own, plain = f"{app_origin(hub, 'ada', 'lab')}/", f"{hub_origin(hub)}/user/ada/brief/"
+    for name, path in (("ada", "hub/home"), ("admin", "hub/admin/servers"), ("admin", "hub/admin/users/ada")):
+        with visiting(browser, hub, permissions=["clipboard-read", "clipboard-write"]) as visitor:
+            visitor.page.goto(f"{hub_origin(hub)}/hub/login")
+            visitor.sign_in(name)
+            visitor.page.goto(f"{hub_origin(hub)}/{path}")
+            for server, address in (("lab", own), ("brief", plain)):
+                row = visitor.page.locator(f'[data-server="ada/{server}"]')
+                row.locator(".menu > summary").click()
+                row.get_by_role("button", name="Copy the address").click()
+                expect(row.get_by_role("button", name="Copied")).to_be_visible()
+                assert visitor.page.evaluate("navigator.clipboard.readText()") == address
+                visitor.page.keyboard.press("Escape")

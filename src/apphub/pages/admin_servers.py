@@ -37,14 +37,11 @@ async def servers(request: HubRequest) -> Response[bytes]:
         profile=request.query_params.get("profile", "")[:63],
     )
     part = await hub.listings.servers(request.reach("read:servers"), ask)
-    icons = {profile.slug: profile.icon for profile in hub.catalogue.all()}
     return show(
         request,
         AdminServers(
             frame=frame(request, "servers", part, ORDERS),
-            servers=[
-                server_row(line.server, actor, hub.urls, icons, groups=line.groups) for line in part.rows
-            ],
+            servers=[server_row(request, line.server, groups=line.groups) for line in part.rows],
             active=ask.active,
             profile=ask.profile,
             all_path=filtered(request, active=""),

@@ -98,9 +98,8 @@ async def _page(request: HubRequest, error: str = "") -> AdminUser:
 
 def _servers(request: HubRequest, account: Account) -> list[ServerRow]:
     groups = frozenset(account.person.groups)
-    icons = {profile.slug: profile.icon for profile in request.hub.catalogue.all()}
     return [
-        server_row(server, request.actor, request.hub.urls, icons, groups=groups)
+        server_row(request, server, groups=groups)
         for server in sorted(account.servers, key=lambda one: (not one.active, one.key.name))
         if (server.key.name or server.attempt)
         and request.actor.may("read:servers", target_of(server, groups))

@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from apphub.access.actor import Actor
 from apphub.access.grants import Target
 from apphub.kit.urls import Urls
+from apphub.pages.answers import language
 from apphub.pages.contexts import Card, Choice, Guest, OptionField, ServerRow, State
-from apphub.pages.locale import SOURCE, gettext
+from apphub.pages.locale import gettext
 from apphub.pages.said import say
 from apphub.reconcile.idle import unused_at
 from apphub.servers.launch import first_page
 from apphub.servers.model import Server
 from apphub.settings import Option, Profile
+from apphub.web.request import HubRequest
 
 
 def card(
     profile: Profile,
-    language: str,
+    tongue: str,
     chosen: Mapping[str, Any] | None = None,
     *,
     is_open: bool = True,
@@ -34,15 +35,15 @@ def card(
         memory_bytes=profile.memory_limit,
         cpus=profile.cpu_limit,
         options=[field(name, option, (chosen or {}).get(name)) for name, option in profile.options.items()],
-        locked="" if is_open else _locked(profile, language),
+        locked="" if is_open else _locked(profile, tongue),
         ask="" if is_open else ask,
     )
 
 
-def _locked(profile: Profile, language: str) -> str:
+def _locked(profile: Profile, tongue: str) -> str:
     if not profile.groups:
-        return gettext(language, "Not open to anybody yet.")
-    return gettext(language, "For members of %(groups)s.") % {"groups": ", ".join(sorted(profile.groups))}
+        return gettext(tongue, "Not open to anybody yet.")
+    return gettext(tongue, "For members of %(groups)s.") % {"groups": ", ".join(sorted(profile.groups))}
 
 
 def field(name: str, option: Option, chosen: Any = None) -> OptionField:
@@ -94,36 +95,34 @@ def _address(server: Server, urls: Urls, origin: str) -> str:
 
 
 def server_row(
+    request: HubRequest,
     server: Server,
-    actor: Actor,
-    urls: Urls,
-    icons: Mapping[str, str],
     *,
     groups: frozenset[str] = frozenset(),
     listed: bool = True,
     guests: Sequence[Guest] | None = None,
-    origin: str = "",
-    language: str = SOURCE,
 ) -> ServerRow:
-    """One server in a list, with what the actor may do to it.
+    """One server in a list, with what whoever asks may do to it; `groups` are its owner's.
 
     A list that shows what exists (`listed`) lets a server be removed; one of servers that others
     share does not. One that says who the `guests` are lets it be shared.
     """
+    hub, actor = request.hub, request.actor
     plan, target = server.plan, target_of(server, groups)
+    profile = hub.catalogue.find(plan.profile) if plan is not None else None
     may_stop = actor.may("delete:servers", target)
     return ServerRow(
         user=server.key.user,
         name=server.key.name,
         display_name=server.display_name,
         state=state_of(server),
-        reason=say(language, reason_of(server)),
+        reason=say(language(request), reason_of(server)),
         profile=plan.title if plan is not None else "",
-        icon=icons.get(plan.profile, "") if plan is not None else "",
+        icon=profile.icon if profile is not None else "",
         started=server.requested if server.active else None,
         last_activity=server.last_activity,
-        url=first_page(server, urls) if actor.may("access:servers", target) else "",
-        address=_address(server, urls, origin),
+        url=first_page(server, hub.urls) if actor.may("access:servers", target) else "",
+        address=_address(server, hub.urls, request.origin),
         idle_end=unused_at(server),
         removal=server.removal,
         details=actor.may("read:servers", target),

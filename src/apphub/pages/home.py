@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from litestar import Response, get
 
 from apphub.errors import NotFound
 from apphub.kit.urls import segment
+from apphub.listings.model import AskServices
 from apphub.pages.answers import language, redirect, show
 from apphub.pages.cards import card, server_row
 from apphub.pages.contexts import Card, Guest, Home, Link
@@ -19,6 +19,9 @@ from apphub.servers.views import Account
 from apphub.shares.model import Level, Of
 from apphub.web.needs import public, visitor
 from apphub.web.request import HubRequest
+
+#: Of the services, and of what others share, so many are shown.
+MOST = 200
 
 
 @get("/", guards=[public("leads to the hub")])
@@ -60,32 +63,26 @@ async def home_page(request: HubRequest) -> Home:
     """What the home page shows to its person."""
     hub = request.hub
     account = await hub.views.account(request.actor.name)
-    services = await hub.services.list(request.actor.reach("access:services"))
-    shared, _ = await hub.shares.list_shares(Of(user=account.person.name), offset=0, limit=200)
+    services = await hub.listings.services(
+        request.actor.reach("access:services"), AskServices(shown=True, limit=MOST)
+    )
+    shared, _ = await hub.shares.list_shares(Of(user=account.person.name), offset=0, limit=MOST)
     guests = await guests_of(request, account)
     groups = frozenset(account.person.groups)
-    icons = {profile.slug: profile.icon for profile in hub.catalogue.all()}
-    row = partial(
-        server_row,
-        actor=request.actor,
-        urls=hub.urls,
-        icons=icons,
-        origin=request.origin,
-        language=language(request),
-    )
     servers = [server for server in account.servers if server.key.name or server.attempt]
     servers.sort(key=lambda server: (not server.active, server.key.name))
     given = {share.server.id: share.server for share in shared}  # one may be shared in several ways
     busy = _default_is_used(account)
     named = _may_have_more(account, hub.settings.limits.named_servers_per_user)
     return Home(
-        servers=[row(server, groups=groups, guests=guests.get(server.id, ())) for server in servers],
+        servers=[
+            server_row(request, server, groups=groups, guests=guests.get(server.id, ())) for server in servers
+        ],
         cards=_cards(request, account, full=busy and not named),
-        shared=[row(server, listed=False) for server in given.values()],
+        shared=[server_row(request, server, listed=False) for server in given.values()],
         services=[
             Link(service.name, f"{hub.urls.base}services/{segment(service.name)}/")
-            for service in services
-            if service.display and service.url
+            for service in services.rows
         ],
         named=named,
         suggested_name=_free_name(account) if named and busy else "",

@@ -67,11 +67,8 @@ async def details_page(request: HubRequest, account: Account, server: Server) ->
     hub, actor, tongue = request.hub, request.actor, language(request)
     groups = frozenset(account.person.groups)
     target = target_of(server, groups)
-    icons = {profile.slug: profile.icon for profile in hub.catalogue.all()}
     guests = (await guests_of(request, account)).get(server.id, ()) if server.id else None
-    row = server_row(
-        server, actor, hub.urls, icons, groups=groups, origin=request.origin, language=tongue, guests=guests
-    )
+    row = server_row(request, server, groups=groups, guests=guests)
     plan = server.plan
     profile = hub.catalogue.find(plan.profile) if plan is not None else None
     story = await hub.care.story(server) if server.id else []
