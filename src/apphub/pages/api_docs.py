@@ -6,7 +6,6 @@ from litestar import Response, get
 
 from apphub.pages.answers import show
 from apphub.pages.contexts import ApiDocs
-from apphub.web.apidoc import book
 from apphub.web.needs import public
 from apphub.web.request import HubRequest
 
@@ -14,7 +13,7 @@ from apphub.web.request import HubRequest
 @get("/hub/api-docs", guards=[public("what the API looks like is no secret")])
 async def api_docs(request: HubRequest) -> Response[bytes]:
     """Every operation of the API."""
-    return show(request, ApiDocs(book=book(request.document)))
+    return show(request, ApiDocs(book=request.book))
 
 
 ROUTES = [api_docs]

@@ -14,7 +14,7 @@ import re
 import zlib
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
@@ -23,6 +23,7 @@ from babel import Locale
 from babel.dates import format_datetime, format_timedelta
 from babel.numbers import format_decimal
 from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
+from jinja2.runtime import Macro
 
 from apphub.kit import clock
 from apphub.pages.contexts import Page, Shell
@@ -53,6 +54,10 @@ class StaticFile(NamedTuple):
     content_type: str
     #: Quoted, as the header wants it.
     etag: str
+
+
+#: How much of what is rendered once is kept, for each language.
+_KEPT = 4
 
 
 @cache
@@ -101,6 +106,11 @@ def _shades(accent: str, ink: str, ground: str) -> str:
 def tone(text: str) -> int:
     """One of six colours for a tile, always the same for the same text."""
     return zlib.crc32(text.encode()) % 6
+
+
+def _made(macro: Macro, *told: object) -> str:
+    """What a macro makes of values that never change: templates say `once(macro, ...)` where that is long."""
+    return macro(*told)
 
 
 class Renderer:
@@ -186,6 +196,7 @@ class Renderer:
             static=self.static,
             hub=self.hub,
             base=self._base,
+            once=lru_cache(_KEPT)(_made),
             look=self._look,
             mark=self.mark,
         )

@@ -12,6 +12,7 @@ from litestar.datastructures import State
 from apphub.access.actor import Actor, Reach
 from apphub.audit import By
 from apphub.errors import Invalid, NotFound, Unauthenticated
+from apphub.web.apidoc import Book
 
 if TYPE_CHECKING:
     from apphub.hub import Hub
@@ -43,6 +44,11 @@ class HubRequest(Request[Any, Any, State]):
     def document(self) -> dict[str, Any]:
         """The document of the API (OpenAPI 3.1)."""
         return cast("dict[str, Any]", self.app.state.document)
+
+    @property
+    def book(self) -> Book:
+        """The same in words."""
+        return cast("Book", self.app.state.book)
 
     @property
     def caller(self) -> Actor | None:

@@ -84,6 +84,15 @@ def test_hostile_text_changes_no_element_and_no_attribute(
         ] == []
 
 
+def test_a_long_page_that_is_kept_is_kept_for_what_it_says_and_in_its_language() -> None:
+    (page,) = [one for one in PAGES if isinstance(one, contexts.ApiDocs)]
+    for text in ("one", "another", "one"):
+        for language, word in (("en", "always"), ("it", "sempre")):
+            shown = RENDERER.page(filled_with(page, text), SHELL, language=language).decode()
+            assert f"<p>{text}</p>" in shown
+            assert f"<b>{word}</b>" in shown
+
+
 def _classes() -> list[type]:
     """Everything that may be shown: the classes of contexts that name a template."""
     modules = (contexts, details, admin_contexts, admin_profile_contexts)
