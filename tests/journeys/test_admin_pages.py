@@ -205,6 +205,25 @@ def test_services_of_the_settings_and_of_the_api_are_one_list_that_is_searched_s
             until(lambda: client.get("services/made-54/").status_code != 503, "its address is gone")
 
 
+def test_groups_profiles_and_tokens_are_searched_and_sorted(hub: RunningHub, browser: Browser) -> None:
+    with visiting(browser, hub) as admin:
+        admin.sign_in("admin")
+        heads = admin.page.locator("tbody th")
+        for path, order, search, found in (
+            ("groups", "Name, from Z", "EAM", ["team"]),
+            ("profiles", "Name, from Z", "ello", ["Hello"]),
+            ("tokens", "Oldest", "backup", ["ada"]),
+        ):
+            admin.go(f"hub/admin/{path}")
+            shown = heads.all_inner_texts()
+            admin.page.locator(".menu > summary").click()
+            admin.page.get_by_role("link", name=order, exact=True).click()
+            assert heads.all_inner_texts() == shown[::-1], path
+            admin.page.get_by_role("searchbox").fill(search)
+            admin.page.get_by_role("button", name="Search").click()
+            assert [text.split()[0] for text in heads.all_inner_texts()] == found, path
+
+
 def test_a_profile_is_checked_while_one_types_and_kept_as_a_new_version(
     hub: RunningHub, browser: Browser
 ) -> None:

@@ -34,7 +34,7 @@ from apphub.access.actor import EVERYTHING  # noqa: E402
 from apphub.db import open_database  # noqa: E402
 from apphub.kit.log import set_up  # noqa: E402
 from apphub.listings import Listings  # noqa: E402
-from apphub.listings.model import AskServices, AskUsers, ServiceOrder, UserOrder  # noqa: E402
+from apphub.listings.model import AskServices, AskUsers, NameOrder, UserOrder  # noqa: E402
 
 SEARCHES = ("", "someone", "4217", "zzz")
 #: How often each question is asked, and each page opened.
@@ -67,7 +67,7 @@ async def lists(count: int, url: str | None, folder: Path) -> None:
         for search in SEARCHES:
             ask = AskUsers(order=order, search=search)
             await tell(f"users {order:10} {search}", TIMES["lists"], partial(listings.users, EVERYTHING, ask))
-    for order in get_args(ServiceOrder):
+    for order in get_args(NameOrder):
         for search in ("", "4217", "zzz"):
             wanted = AskServices(order=order, search=search)
             name = f"services {order:10} {search}"

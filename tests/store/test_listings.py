@@ -18,19 +18,23 @@ from apphub.kit import clock
 from apphub.listings import Listings
 from apphub.listings.model import (
     Ask,
+    AskNamed,
     AskServers,
     AskServices,
+    AskTokens,
     AskUsers,
     Cursor,
+    NameOrder,
     Part,
     ServerOrder,
-    ServiceOrder,
+    TokenOrder,
     UserLine,
     UserOrder,
 )
 from apphub.listings.store import USER_ORDERS, like
 from apphub.people import store as people
 from apphub.people.model import NoSuchGroup, Source
+from fakes.people import BY, Town
 
 NAMES = [f"user-{number:02}" for number in range(23)]
 
@@ -136,10 +140,38 @@ async def test_nobody_sees_beyond_their_reach(lists: Listings) -> None:
     assert await names(lists, everybody, one) == ["user-20"]
     assert await names(lists, everybody, nothing) == []
     assert await lists.user_names(group, AskUsers(search="er-0"), most=3) == NAMES[:3]
-    assert [line.name for line in (await lists.groups(EVERYTHING, Ask())).rows] == ["geo"]
-    assert (await lists.groups(one, Ask())).rows == ()
+    assert [line.name for line in (await lists.groups(EVERYTHING, AskNamed())).rows] == ["geo"]
+    assert (await lists.groups(one, AskNamed())).rows == ()
     assert (await lists.servers(nothing, AskServers())).rows == ()
-    assert (await lists.tokens(nothing, Ask())).rows == ()
+    assert (await lists.tokens(nothing, AskTokens())).rows == ()
+
+
+@pytest.mark.parametrize("order", get_args(NameOrder))
+async def test_groups_are_paged_in_every_order(lists: Listings, order: NameOrder) -> None:
+    made = ["sea", "air", "land", "fire"]
+    async with lists.db.write() as tx:
+        for name in made:
+            await tx.execute(sa.insert(t.groups).values(name=name, properties={}, source="api"))
+    whole = {"name": sorted(["geo", *made]), "created": ["geo", *made]}[order.removeprefix("-")]
+    first = await lists.groups(EVERYTHING, AskNamed(order=order, limit=3))
+    rest = await lists.groups(EVERYTHING, AskNamed(order=order, limit=3, cursor=first.after))
+    found = [line.name for page in (first, rest) for line in page.rows]
+    assert found == (whole[::-1] if order.startswith("-") else whole)
+    back = await lists.groups(EVERYTHING, AskNamed(order=order, limit=3, cursor=rest.before))
+    assert back.rows == first.rows
+
+
+@pytest.mark.parametrize("order", get_args(TokenOrder))
+async def test_tokens_are_paged_from_either_end(town: Town, order: TokenOrder) -> None:
+    lists, notes = Listings(town.db), [f"note {number}" for number in range(5)]
+    await town.add("ada")
+    for note in notes:
+        root = await town.actor()
+        await town.access.create_token(root, BY, "ada", scopes=None, note=note, life=None)
+    first = await lists.tokens(EVERYTHING, AskTokens(search="note", order=order, limit=3))
+    rest = await lists.tokens(EVERYTHING, AskTokens(search="note", order=order, limit=3, cursor=first.after))
+    found = [line.token.note for page in (first, rest) for line in page.rows]
+    assert found == (notes[::-1] if order == "-created" else notes)
 
 
 async def test_members_are_paged_and_those_who_are_going_are_not_among_them(lists: Listings) -> None:
@@ -175,9 +207,9 @@ async def service_names(lists: Listings, ask: AskServices, reach: Reach = EVERYT
     return [one.name for one in (await lists.services(reach, ask)).rows]
 
 
-@pytest.mark.parametrize("order", get_args(ServiceOrder))
+@pytest.mark.parametrize("order", get_args(NameOrder))
 async def test_services_of_both_sources_are_in_one_list_paged_both_ways_in_every_order(
-    serving: Listings, order: ServiceOrder
+    serving: Listings, order: NameOrder
 ) -> None:
     by_order = {"name": sorted(SERVICES), "created": SERVICES}[order.removeprefix("-")]
     whole = by_order[::-1] if order.startswith("-") else by_order

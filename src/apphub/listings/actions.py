@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,8 +14,10 @@ from apphub.kit import clock
 from apphub.listings import keyset, store
 from apphub.listings.model import (
     Ask,
+    AskNamed,
     AskServers,
     AskServices,
+    AskTokens,
     AskUsers,
     GroupLine,
     Member,
@@ -29,6 +32,12 @@ from apphub.people.model import NoSuchGroup, Service
 
 def _micros(moment: datetime | None) -> int | None:
     return None if moment is None else to_micros(moment)
+
+
+def _by_name(ask: AskNamed) -> Callable[[GroupLine | Service], tuple[Value, ...]]:
+    """What the list is ordered by."""
+    by_name = ask.order.removeprefix("-") == "name"
+    return lambda one: (one.name if by_name else one.id,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +68,11 @@ class Listings:
         async with self.db.read() as tx:
             return await store.list_user_names(tx, reach, ask, most)
 
-    async def groups(self, reach: Reach, ask: Ask) -> Part[GroupLine]:
+    async def groups(self, reach: Reach, ask: AskNamed) -> Part[GroupLine]:
         """A page of groups."""
         async with self.db.read() as tx:
             rows = await store.list_groups(tx, reach, ask)
-        return keyset.part(rows, ask.limit, ask.cursor, lambda line: (line.name,))
+        return keyset.part(rows, ask.limit, ask.cursor, _by_name(ask))
 
     async def group(self, name: str) -> tuple[GroupLine, dict[str, Any]]:
         """A group without its members, and its properties; raises `NoSuchGroup`."""
@@ -100,10 +109,9 @@ class Listings:
         """A page of services."""
         async with self.db.read() as tx:
             rows = await store.list_services(tx, reach, ask)
-        by_name = ask.order.removeprefix("-") == "name"
-        return keyset.part(rows, ask.limit, ask.cursor, lambda one: (one.name if by_name else one.id,))
+        return keyset.part(rows, ask.limit, ask.cursor, _by_name(ask))
 
-    async def tokens(self, reach: Reach, ask: Ask) -> Part[TokenLine]:
+    async def tokens(self, reach: Reach, ask: AskTokens) -> Part[TokenLine]:
         """A page of live tokens."""
         async with self.db.read() as tx:
             rows = await store.list_tokens(tx, reach, ask, to_micros(clock.now()))

@@ -18,8 +18,10 @@ Value = str | int | None
 UserOrder = Literal["name", "-name", "activity", "-activity", "created", "-created"]
 #: Orders of servers.
 ServerOrder = Literal["created", "-created", "activity", "-activity"]
-#: Orders of services.
-ServiceOrder = Literal["name", "-name", "created", "-created"]
+#: Orders of groups and of services.
+NameOrder = Literal["name", "-name", "created", "-created"]
+#: Orders of tokens.
+TokenOrder = Literal["-created", "created"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +65,25 @@ class AskServers(Ask):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AskServices(Ask):
+class AskNamed(Ask):
+    """Which groups, or services."""
+
+    order: NameOrder = "name"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskServices(AskNamed):
     """Which services."""
 
-    order: ServiceOrder = "name"
     #: Only those with an address that people are shown.
     shown: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskTokens(Ask):
+    """Which tokens; the search is for the owner's name or the note."""
+
+    order: TokenOrder = "-created"
 
 
 @dataclass(frozen=True, slots=True)

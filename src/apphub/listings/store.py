@@ -19,8 +19,10 @@ from apphub.db.types import json_rows
 from apphub.listings.keyset import Column, beyond, ordered
 from apphub.listings.model import (
     Ask,
+    AskNamed,
     AskServers,
     AskServices,
+    AskTokens,
     AskUsers,
     GroupLine,
     Member,
@@ -50,9 +52,12 @@ SERVICE_ORDERS: dict[str, list[Column]] = {
     "name": [(v.name, False, False)],
     "created": [(v.id, False, False)],
 }
-_GROUP_ORDER: list[Column] = [(g.name, False, False)]
+GROUP_ORDERS: dict[str, list[Column]] = {
+    "name": [(g.name, False, False)],
+    "created": [(g.id, False, False)],
+}
+TOKEN_ORDERS: dict[str, list[Column]] = {"created": [(k.id, False, False)]}
 _MEMBER_ORDER: list[Column] = [(u.name, False, False)]
-_TOKEN_ORDER: list[Column] = [(k.id, True, False)]
 
 #: A server that runs, or is on its way.
 RUNNING = sa.or_(
@@ -142,18 +147,19 @@ async def list_user_names(tx: Tx, reach: Reach, ask: AskUsers, most: int) -> lis
     return list((await tx.execute(found)).scalars())
 
 
-async def list_groups(tx: Tx, reach: Reach, ask: Ask) -> list[GroupLine]:
-    """One more than a page of groups, by name."""
+async def list_groups(tx: Tx, reach: Reach, ask: AskNamed) -> list[GroupLine]:
+    """One more than a page of groups, in the order of reading."""
+    columns = order_of(GROUP_ORDERS, ask.order)
     where: list[sa.ColumnElement[bool]] = [
         g.name.in_([one.value for one in clause if one.kind == "group"]) for clause in reach.clauses
     ]
-    where += beyond(_GROUP_ORDER, ask.cursor)
+    where += beyond(columns, ask.cursor)
     if ask.search:
         where.append(like(sa.func.lower(g.name), ask.search))
     found = (
         sa.select(g.id, g.name, _COUNT_MEMBERS, _ROLES_OF_GROUP, g.source)
         .where(*where)
-        .order_by(*ordered(_GROUP_ORDER, ask.cursor))
+        .order_by(*ordered(columns, ask.cursor))
         .limit(ask.limit + 1)
     )
     rows = await tx.execute(found)
@@ -226,13 +232,14 @@ async def list_services(tx: Tx, reach: Reach, ask: AskServices) -> list[Service]
     return [service_of(row) for row in await tx.execute(found)]
 
 
-async def list_tokens(tx: Tx, reach: Reach, ask: Ask, now: int) -> list[TokenLine]:
-    """One more than a page of live tokens, the newest first; not those that servers use themselves."""
+async def list_tokens(tx: Tx, reach: Reach, ask: AskTokens, now: int) -> list[TokenLine]:
+    """One more than a page of live tokens, in the order of reading; not those that servers use themselves."""
+    columns = order_of(TOKEN_ORDERS, ask.order)
     where = [
         k.server_id.is_(None),
         sa.or_(k.expires.is_(None), sa.type_coerce(k.expires, sa.BigInteger) > now),
     ]
-    where += beyond(_TOKEN_ORDER, ask.cursor)
+    where += beyond(columns, ask.cursor)
     for clause in reach.clauses:
         services = [one.value for one in clause if one.kind == "service"]
         where.append(sa.or_(*_owner_matches(clause), v.name.in_(services)))
@@ -244,7 +251,7 @@ async def list_tokens(tx: Tx, reach: Reach, ask: Ask, now: int) -> list[TokenLin
                 like(sa.func.lower(k.note), ask.search),
             )
         )
-    order = ordered(_TOKEN_ORDER, ask.cursor)
+    order = ordered(columns, ask.cursor)
     ids = (
         sa.select(k.id)
         .outerjoin(t.users, u.id == k.user_id)

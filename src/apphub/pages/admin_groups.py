@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast, get_args
 
 import msgspec
 from litestar import Response, get, post
 
 from apphub.access.grants import Target
 from apphub.errors import HubError, Invalid
-from apphub.listings.model import Ask
+from apphub.listings.model import Ask, AskNamed, NameOrder
 from apphub.pages.admin_contexts import AdminGroup, AdminGroups, GroupRow, MemberRow
-from apphub.pages.admin_frame import SIZE, cursor_of, frame, search_of
+from apphub.pages.admin_frame import SIZE, cursor_of, frame, search_of, sort_of
 from apphub.pages.answers import language, redirect, renderer, show
 from apphub.pages.contexts import Choice
 from apphub.pages.forms import Form
@@ -22,6 +23,7 @@ from apphub.web.errors import status_of
 from apphub.web.needs import beyond_own, manages, needs
 from apphub.web.request import HubRequest
 
+ORDERS: tuple[str, ...] = get_args(NameOrder)
 PATH = "/hub/admin/groups/{group:str}"
 
 
@@ -95,7 +97,12 @@ def _path(request: HubRequest, name: str) -> str:
 
 async def _list(request: HubRequest, name: str = "", error: str = "") -> AdminGroups:
     actor, hub = request.actor, request.hub
-    ask = Ask(search=search_of(request), cursor=cursor_of(request), limit=SIZE)
+    ask = AskNamed(
+        search=search_of(request),
+        cursor=cursor_of(request),
+        limit=SIZE,
+        order=cast("NameOrder", sort_of(request, ORDERS)),
+    )
     part = await hub.listings.groups(request.reach("list:groups"), ask)
     opened = _opened(request)
     rows = []
@@ -111,7 +118,7 @@ async def _list(request: HubRequest, name: str = "", error: str = "") -> AdminGr
             )
         )
     return AdminGroups(
-        frame=frame(request, "groups", part),
+        frame=frame(request, "groups", part, ORDERS),
         groups=rows,
         may_create=everywhere(actor, "admin:groups"),
         name=name,

@@ -7,7 +7,7 @@ from typing import cast, get_args
 from litestar import Response, get, post
 
 from apphub.access.grants import Target
-from apphub.listings.model import AskServices, ServiceOrder
+from apphub.listings.model import AskServices, NameOrder
 from apphub.pages.admin_contexts import AdminServices, ServiceRow
 from apphub.pages.admin_frame import SIZE, back, cursor_of, frame, search_of, sort_of
 from apphub.pages.answers import redirect, show
@@ -16,7 +16,7 @@ from apphub.people.model import Service, Source
 from apphub.web.needs import manages, needs
 from apphub.web.request import HubRequest
 
-ORDERS: tuple[str, ...] = get_args(ServiceOrder)
+ORDERS: tuple[str, ...] = get_args(NameOrder)
 
 
 @get("/hub/admin/services", guards=[manages("list:services")])
@@ -26,7 +26,7 @@ async def services(request: HubRequest) -> Response[bytes]:
         search=search_of(request),
         cursor=cursor_of(request),
         limit=SIZE,
-        order=cast("ServiceOrder", sort_of(request, ORDERS)),
+        order=cast("NameOrder", sort_of(request, ORDERS)),
     )
     part = await request.hub.listings.services(request.reach("list:services"), ask)
     rows = [_row(request, service) for service in part.rows]

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+from typing import cast, get_args
+
 from litestar import Response, get, post
 
 from apphub.access.grants import Target
-from apphub.listings.model import Ask, TokenLine
+from apphub.listings.model import AskTokens, TokenLine, TokenOrder
 from apphub.pages.admin_contexts import AdminTokens, OwnedToken
-from apphub.pages.admin_frame import SIZE, back, cursor_of, frame, search_of
+from apphub.pages.admin_frame import SIZE, back, cursor_of, frame, search_of, sort_of
 from apphub.pages.answers import redirect, show
 from apphub.pages.forms import Form
 from apphub.web.needs import manages, needs
 from apphub.web.request import HubRequest
 
+ORDERS: tuple[str, ...] = get_args(TokenOrder)
+
 
 @get("/hub/admin/tokens", guards=[manages("read:tokens")])
 async def tokens(request: HubRequest) -> Response[bytes]:
-    """A page of tokens within reach, the newest first."""
-    ask = Ask(search=search_of(request), cursor=cursor_of(request), limit=SIZE)
+    """A page of tokens within reach."""
+    ask = AskTokens(
+        search=search_of(request),
+        cursor=cursor_of(request),
+        limit=SIZE,
+        order=cast("TokenOrder", sort_of(request, ORDERS)),
+    )
     part = await request.hub.listings.tokens(request.reach("read:tokens"), ask)
     rows = [_row(request, line) for line in part.rows]
-    return show(request, AdminTokens(frame=frame(request, "tokens", part), tokens=rows))
+    return show(request, AdminTokens(frame=frame(request, "tokens", part, ORDERS), tokens=rows))
 
 
 @post("/hub/admin/tokens/{user:str}/revoke", guards=[needs("tokens")])

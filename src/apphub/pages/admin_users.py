@@ -9,7 +9,7 @@ from litestar import Response, get, post
 from apphub.access.actor import Actor, ScopeMissing
 from apphub.errors import Invalid
 from apphub.jobs.model import MOST, Kind
-from apphub.listings.model import Ask, AskUsers, UserLine, UserOrder
+from apphub.listings.model import AskNamed, AskUsers, UserLine, UserOrder
 from apphub.pages.admin_confirm import asks_for_all, question, ticked
 from apphub.pages.admin_contexts import AdminUsers, UserRow
 from apphub.pages.admin_frame import (
@@ -57,7 +57,7 @@ async def users(request: HubRequest) -> Response[bytes]:
     ask = _ask(request)
     part = await hub.listings.users(request.reach("list:users"), ask)
     fillable = (
-        await hub.listings.groups(request.reach("groups"), Ask(limit=OFFERED)) if _fills(actor) else None
+        await hub.listings.groups(request.reach("groups"), AskNamed(limit=OFFERED)) if _fills(actor) else None
     )
     return show(
         request,

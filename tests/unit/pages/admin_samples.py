@@ -242,7 +242,7 @@ ADMIN_PAGES: tuple[Any, ...] = (
         )
     ),
     p.AdminProfiles(
-        frame=FRAME,
+        frame=SORTED,
         profiles=(
             p.ProfileRow(slug="lab", name="Lab", default=True, whom=("group:geo",)),
             p.ProfileRow(slug="old", name="Old", declared=True, withdrawn=NOW),
@@ -250,6 +250,7 @@ ADMIN_PAGES: tuple[Any, ...] = (
         may_change=True,
     ),
     p.AdminProfiles(frame=EMPTY),
+    p.AdminProfiles(frame=replace(EMPTY, search="nothing")),
     _PROFILE,
     replace(_PROFILE, declared=True, checked=False, preview=None),
     replace(_PROFILE, withdrawn=True, problems=("command: is missing",), bindings=()),

@@ -9,6 +9,10 @@ import pytest
 
 from apphub.kit.addresses import Address
 from apphub.kit.urls import Urls
+from apphub.listings.model import Cursor
+from apphub.pages.admin_frame import SIZE
+from apphub.pages.admin_profile_contexts import ProfileRow
+from apphub.pages.admin_profiles import part_of, sought
 from apphub.pages.pending import failure
 from apphub.pages.tokens import LIVES, lives_up_to
 from apphub.servers.launch import Surroundings, first_page, launch_spec
@@ -89,3 +93,32 @@ def test_tokens_are_offered_the_longest_life_they_may_have_and_shorter_ones() ->
     assert lives_up_to(None) == LIVES
     assert lives_up_to(timedelta(days=30)) == (timedelta(days=1), timedelta(days=30))
     assert lives_up_to(timedelta(hours=1)) == (timedelta(hours=1),)
+
+
+def test_profiles_are_found_by_either_name_and_those_withdrawn_come_last() -> None:
+    rows = [
+        ProfileRow(slug="lab", name="JupyterLab"),
+        ProfileRow(slug="map", name="atlas"),
+        ProfileRow(slug="old-lab", name="Ancient", withdrawn=NOW),
+        ProfileRow(slug="tide", name="Tides"),
+    ]
+    assert [row.slug for row in sought(rows, "")] == ["map", "lab", "tide", "old-lab"]
+    assert [row.slug for row in sought(rows, "", backwards=True)] == ["tide", "lab", "map", "old-lab"]
+    assert [row.slug for row in sought(rows, "LAB")] == ["lab", "old-lab"]
+    assert [row.slug for row in sought(rows, "ATL")] == ["map"]
+    assert sought(rows, "nothing") == []
+
+
+def test_profiles_are_paged_both_ways_and_a_place_that_is_gone_is_the_first_page() -> None:
+    rows = [ProfileRow(slug=f"p{number:03}", name="x") for number in range(2 * SIZE + 5)]
+    first = part_of(rows, None)
+    second = part_of(rows, first.after)
+    third = part_of(rows, second.after)
+    assert [*first.rows, *second.rows, *third.rows] == rows
+    assert (first.before, third.after, len(third.rows)) == (None, None, 5)
+    assert part_of(rows, third.before).rows == second.rows
+    assert part_of(rows, second.before).rows == first.rows
+    for nonsense in (Cursor(("gone",)), Cursor(()), Cursor((None, 7))):
+        assert part_of(rows, nonsense).rows == first.rows
+    assert part_of([], None).rows == []
+    assert part_of(rows[:1], Cursor(("p000",))).rows == []
