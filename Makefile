@@ -18,7 +18,7 @@ peer := envs/peer
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run install dev test check fmt jupyterlab clients bench bench-edge bench-servers constraints
+.PHONY: help run install dev test check lint fmt jupyterlab clients bench bench-edge bench-servers constraints
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,12 +33,14 @@ dev: $(VENV)/.installed-dev ## Make the environment: what working on the hub tak
 test: dev ## Run all tests that this machine can run
 	$(bin)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-check: dev ## Check style, types, layers and the unit tests: a minute or two
+check: lint ## Check style, types, layers and the unit tests: a minute or two
+	$(bin)/pytest -q -n $(JOBS) tests/unit $(wildcard tests/law) $(ARGS)
+
+lint: dev ## Check style, types and layers
 	$(bin)/ruff format --check
 	$(bin)/ruff check
 	$(bin)/mypy
 	$(bin)/lint-imports
-	$(bin)/pytest -q -n $(JOBS) tests/unit $(wildcard tests/law) $(ARGS)
 
 fmt: dev ## Format, and mend what can be mended without asking
 	$(bin)/ruff check --fix-only --quiet

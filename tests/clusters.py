@@ -31,7 +31,7 @@ from apphub.proxy.envoy import identity
 from apphub.proxy.envoy.meeting import Meeting
 from apphub.runtimes.process import procfs
 from databases import admin, ask, named, new_name, server
-from hubs import APPHUB, TRIAL, free_port, token_from, until
+from hubs import APPHUB, TRIAL, client_of, free_port, token_from, until
 
 
 class Part:
@@ -108,15 +108,14 @@ class HubPart(Part):
                 return int(lock.stem.removeprefix("hub-"))
         return 0
 
-    def _client(self, **more: Any) -> httpx.Client:
+    def _client(self, token: str | None = None) -> httpx.Client:
         socket = self._cluster.meeting.hub(self.number)
-        transport = httpx.HTTPTransport(uds=str(socket))
-        return httpx.Client(transport=transport, base_url="http://hub", timeout=30, **more)
+        transport = httpx.HTTPTransport(uds=str(socket), verify=False)
+        return client_of("http://hub", token, transport)
 
     def ask(self, method: str, path: str, *, token: str | None = None, **more: Any) -> httpx.Response:
         """One request to the API of this replica."""
-        headers = {"authorization": f"Bearer {token or self._cluster.token}"}
-        with self._client(headers=headers) as client:
+        with self._client(token or self._cluster.token) as client:
             return client.request(method, f"/hub/api/{path}", **more)
 
     def answers(self) -> bool:
@@ -139,8 +138,7 @@ class EdgePart(Part):
 
     def client(self, token: str | None = None) -> httpx.Client:
         """A client whose paths begin at the top."""
-        headers = {"authorization": f"Bearer {token}"} if token else {}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=60, trust_env=False)
+        return client_of(self.url, token)
 
     def ask(self, method: str, path: str, *, token: str | None = None, **more: Any) -> httpx.Response:
         """One request to the API through this edge."""

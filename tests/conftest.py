@@ -1,4 +1,4 @@
-"""What holds for all tests: where a skip is a failure, and what a failure shows.
+"""What holds for all tests: where a skip is a failure, what a failure shows, and who begins.
 
 A newcomer's machine may lack something (a browser, say) and then skips in words. Where
 APPHUB_TEST_ALL=1 says that everything is there, a test that skips itself has not passed.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -18,6 +19,24 @@ R = TypeVar("R", pytest.TestReport, pytest.CollectReport)
 
 #: As much of a hub's output as is shown.
 _SHOWN = 6000
+
+#: Files that take longest, in seconds of a quiet machine half a minute or more: they begin, so that several
+#: test processes end together.
+_LONG = ()
+#: The rest by folder: those that wait for hubs and browsers before those that only compute.
+_FOLDERS = ("journeys", "wire", "drivers", "store", "law", "unit")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> tuple[int, int]:
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    return (
+        _LONG.index(item.path.name) if item.path.name in _LONG else len(_LONG),
+        _FOLDERS.index(folder) if folder in _FOLDERS else len(_FOLDERS),
+    )
 
 
 @pytest.hookimpl(wrapper=True)

@@ -103,6 +103,20 @@ def until(look: Callable[[], T | None], what: str, within: float = _PATIENCE) ->
     return found
 
 
+def client_of(
+    url: str, token: str | None = None, transport: httpx.BaseTransport | None = None
+) -> httpx.Client:
+    """A client whose paths begin at this address; anybody's, or with a token.
+
+    It asks no certificate (those of tests are their own, and to load whom to trust would take longer
+    than most requests) and no proxy of the environment (those are not for loopback).
+    """
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    return httpx.Client(
+        base_url=url, headers=headers, transport=transport, verify=False, timeout=60, trust_env=False
+    )
+
+
 def token_from(client: httpx.Client, name: str, password: str = PASSWORD) -> str:
     """A token in exchange for a name and password; the client's paths begin below the base URL."""
     answer = client.post("hub/api/authorizations/token", json={"username": name, "password": password})
@@ -231,9 +245,7 @@ class RunningHub:
 
     def client(self, token: str | None = None) -> httpx.Client:
         """A client whose paths begin below the base URL: `client.get("hub/home")`."""
-        headers = {"authorization": f"Bearer {token}"} if token else {}
-        # The certificates of tests are their own; proxies of the environment are not for loopback.
-        return httpx.Client(base_url=self.url, headers=headers, verify=False, timeout=60, trust_env=False)
+        return client_of(self.url, token)
 
     def ask(self, method: str, path: str, *, token: str | None = None, **more: Any) -> httpx.Response:
         """One request to the API (`users/ada`), as the administrator unless with another token."""

@@ -32,7 +32,7 @@ import yaml
 
 from apphub.kit.addresses import Address
 from databases import admin, ask, named, server
-from hubs import APPHUB, TOP, token_from, until
+from hubs import APPHUB, TOP, client_of, token_from, until
 from networks import passed_on, wiretap
 
 COMPOSE = TOP / "deploy" / "compose.yaml"
@@ -193,8 +193,7 @@ class Machine:
 
     def client(self, token: str | None = None) -> httpx.Client:
         """A client of an edge, whose paths begin at the top."""
-        headers = {"authorization": f"Bearer {token}"} if token else {}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=60, trust_env=False)
+        return client_of(self.url, token)
 
     def ask(self, method: str, path: str, *, token: str | None = None, **more: Any) -> httpx.Response:
         """One request to the API through this edge."""

@@ -12,12 +12,14 @@ from typing import Any
 from zipfile import ZipFile, is_zipfile
 
 import yaml
-from browsing import PATIENCE
 from playwright.sync_api import Page, expect
 
 from hubs import TOP, TRIAL, RunningHub, make, until
 
 GALLERY = TOP / "gallery"
+#: How long (seconds) an app of somebody else may take to draw itself: it is no promise of ours, and on two
+#: busy cores marimo needs more than a minute.
+DRAWN = 180.0
 
 Use = Callable[[Page, RunningHub], None]
 
@@ -46,9 +48,9 @@ def offering(*names: str) -> dict[str, Any]:
 def _number(page: Page) -> None:
     """Type a number and wait for what Python makes of it; what is typed while the page is being made is lost."""
     field = page.get_by_label("A number").or_(page.locator("input[type=number], input.bk-input")).first
-    field.wait_for()
+    field.wait_for(timeout=DRAWN * 1000)
     answer = page.get_by_text(re.compile(r"Seven times that is"))
-    expect(answer).to_contain_text("42", timeout=PATIENCE)
+    expect(answer).to_contain_text("42", timeout=DRAWN * 1000)
 
     def answered() -> bool:
         field.fill("11")
@@ -57,7 +59,7 @@ def _number(page: Page) -> None:
         page.wait_for_timeout(500)
         return "77" in answer.inner_text()
 
-    until(answered, "Python has answered")
+    until(answered, "Python has answered", within=DRAWN)
 
 
 def dashboard(page: Page, hub: RunningHub) -> None:
@@ -66,10 +68,10 @@ def dashboard(page: Page, hub: RunningHub) -> None:
 
 def terminal(page: Page, hub: RunningHub) -> None:
     """Type a command and look at what it did."""
-    page.locator(".xterm-screen").wait_for()
+    page.locator(".xterm-screen").wait_for(timeout=DRAWN * 1000)
     page.locator(".xterm-screen").click()
     forget(hub)
-    until(lambda: _typed(page, hub, "echo $((6 * 7)) >answer.txt"), "the command has run")
+    until(lambda: _typed(page, hub, "echo $((6 * 7)) >answer.txt"), "the command has run", within=DRAWN)
 
 
 def desktop(page: Page, hub: RunningHub) -> None:
@@ -86,11 +88,11 @@ def desktop(page: Page, hub: RunningHub) -> None:
         page.wait_for_timeout(300)
         return _typed(page, hub, "echo $((6 * 7)) >answer.txt")
 
-    until(typed, "the command has run")
+    until(typed, "the command has run", within=DRAWN)
 
 
 def _connected(page: Page) -> None:
-    page.locator("canvas").wait_for()
+    page.locator("canvas").wait_for(timeout=DRAWN * 1000)
     expect(page.locator("#noVNC_status")).not_to_have_class(re.compile("noVNC_status_error"))
 
 
@@ -111,7 +113,7 @@ def qgis(page: Page, hub: RunningHub) -> None:
         page.wait_for_timeout(2000)
         return any(is_zipfile(path) and "answer.qgs" in ZipFile(path).namelist() for path in answers(hub))
 
-    until(saved, "the project is saved", within=120)
+    until(saved, "the project is saved", within=DRAWN)
 
 
 def _typed(page: Page, hub: RunningHub, command: str) -> bool:
@@ -158,12 +160,12 @@ def notebook(page: Page, hub: RunningHub) -> None:
 
 def editor(page: Page, hub: RunningHub) -> None:
     """Open the terminal of VS Code and run a command in it."""
-    page.locator(".monaco-workbench").wait_for()
+    page.locator(".monaco-workbench").wait_for(timeout=DRAWN * 1000)
     page.keyboard.press("Control+Backquote")
-    page.locator(".xterm-screen").first.wait_for()
+    page.locator(".xterm-screen").first.wait_for(timeout=DRAWN * 1000)
     page.locator(".xterm-screen").first.click()
     forget(hub)
-    until(lambda: _typed(page, hub, "echo $((6 * 7)) >answer.txt"), "the command has run")
+    until(lambda: _typed(page, hub, "echo $((6 * 7)) >answer.txt"), "the command has run", within=DRAWN)
 
 
 @dataclass(frozen=True)

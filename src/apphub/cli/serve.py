@@ -6,7 +6,10 @@ at once.
 
 from __future__ import annotations
 
+import gc
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -41,8 +44,9 @@ def proxy(config: Config = None, bind: Bind = None, data_dir: DataDir = None) ->
 
 
 def _run(part: Part, config: Path | None, bind: list[str] | None, data_dir: Path | None) -> int:
-    from apphub.importer import collect
-    from apphub.settings import Settings, SettingsError, load, read, require_usable
+    with _loading():
+        from apphub.importer import collect
+        from apphub.settings import Settings, SettingsError, load, read, require_usable
 
     file = settings_file(config)
     overrides, environ = _overrides(bind, data_dir), dict(os.environ)
@@ -53,12 +57,24 @@ def _run(part: Part, config: Path | None, bind: list[str] | None, data_dir: Path
     except SettingsError as error:
         tell(error, prefix="")
         return UNUSABLE
-    from apphub.cli.start import start
+    with _loading():
+        from apphub.cli.start import start
 
     def again() -> Settings:
         return load(file, environ, overrides)
 
     return ending(lambda: start(loaded.settings, part, again, file))
+
+
+@contextmanager
+def _loading() -> Generator[None]:
+    """What modules make stays: to look through it for garbage, again and again, is a fifth of a start."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _overrides(bind: list[str] | None, data_dir: Path | None) -> dict[str, Any]:
