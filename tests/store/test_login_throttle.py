@@ -15,6 +15,7 @@ from apphub.db import Database
 from apphub.db import tables as t
 from apphub.errors import Invalid
 from apphub.kit import clock
+from apphub.login import store
 from apphub.login.actions import Login, SignInFailed, TooManyFailures
 from apphub.settings import Login as LoginSettings
 from fakes.people import BY, Town
@@ -130,9 +131,26 @@ async def test_many_tries_at_once_learn_no_more_than_one_after_another(login: Lo
     assert all(isinstance(result, SignInFailed | TooManyFailures) for result in results)
 
 
-async def test_failures_are_counted_one_by_one_however_many_come_at_once(login: Login, db: Database) -> None:
+async def test_a_database_that_is_slow_to_count_lets_nobody_try_more_often(
+    login: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_failure = store.add_failure
+
+    async def slow(*arguments: Any) -> Any:
+        await asyncio.sleep(0.3)  # as long as several hashes take
+        return await add_failure(*arguments)
+
+    monkeypatch.setattr(store, "add_failure", slow)
+    await test_many_tries_at_once_learn_no_more_than_one_after_another(login)
+
+
+async def test_failures_are_counted_one_by_one_however_many_come_at_once(
+    make: Make, town: Town, db: Database
+) -> None:
+    await town.add("ada")
+    replicas = [make(failures_per_account=100, failures_per_address=100) for _ in range(10)]
     await asyncio.gather(
-        *(login.sign_in("ada", "wrong", HERE, "page") for _ in range(10)), return_exceptions=True
+        *(one.sign_in("ada", "wrong", HERE, "page") for one in replicas), return_exceptions=True
     )
     async with db.read() as tx:
         counts = set((await tx.execute(sa.select(t.login_failures.c.count))).scalars())

@@ -7,10 +7,12 @@ account.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
+from weakref import WeakValueDictionary
 
 from apphub.audit import HUB, By, insert_entry
 from apphub.db import Database, Tx
@@ -63,6 +65,7 @@ class Login:
         self._db = db
         self._settings = settings
         self._passwords = Passwords()
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def sign_in(self, name: object, password: object, by: By, door: Door) -> str:
         """The folded name of who signs in. Raises `SignInFailed` or `TooManyFailures`."""
@@ -72,24 +75,25 @@ class Login:
     async def _sign_in(self, name: object, password: object, by: By, door: Door) -> str:
         account = self._account(name)
         keys = [f"account:{secrets.digest(account or str(name)[:300])}", address_key(by.address)]
-        await self._check_failures(keys)
-        if (
-            account is not None
-            and isinstance(password, str)
-            and 0 < len(password) <= LONGEST
-            and await self._proved(account, password, by, door)
-        ):
+        async with self._turn(keys[0]):
+            await self._check_failures(keys)
+            if (
+                account is not None
+                and isinstance(password, str)
+                and 0 < len(password) <= LONGEST
+                and await self._proved(account, password, by, door)
+            ):
+                async with self._db.write() as tx:
+                    # Again: of many tries at once, those behind the last that is allowed must not learn anything.
+                    self._refuse_many(await store.find_failures(tx, keys, clock.now()), keys)
+                    await store.delete_failures(tx, keys[0])
+                    await insert_entry(tx, by, "login", f"user:{account}", after={"door": door})
+                return account
+            now = clock.now()
             async with self._db.write() as tx:
-                # Again: of many tries at once, those behind the last that is allowed must not learn anything.
-                self._refuse_many(await store.find_failures(tx, keys, clock.now()), keys)
-                await store.delete_failures(tx, keys[0])
-                await insert_entry(tx, by, "login", f"user:{account}", after={"door": door})
-            return account
-        now = clock.now()
-        async with self._db.write() as tx:
-            counts = await store.add_failure(tx, keys, now, now + self._settings.failure_window)
-            await self._note_failure(tx, by, account, keys, counts, door)
-        raise SignInFailed
+                counts = await store.add_failure(tx, keys, now, now + self._settings.failure_window)
+                await self._note_failure(tx, by, account, keys, counts, door)
+            raise SignInFailed
 
     async def set_password(self, by: By, name: str, password: str) -> None:
         """Give a person a (new) password; their sign-ins elsewhere end. Raises `Invalid` for a poor one."""
@@ -110,14 +114,15 @@ class Login:
         A wrong one counts as a failed sign-in. Raises `SignInFailed`, `TooManyFailures` and `Invalid`.
         """
         keys = [f"account:{secrets.digest(name)}", address_key(by.address)]
-        await self._check_failures(keys)
-        async with self._db.read() as tx:
-            hashed = await people_store.find_password(tx, name)
-        if not 0 < len(old) <= LONGEST or not await self._passwords.verify(hashed, old):
-            now = clock.now()
-            async with self._db.write() as tx:
-                await store.add_failure(tx, keys, now, now + self._settings.failure_window)
-            raise SignInFailed
+        async with self._turn(keys[0]):
+            await self._check_failures(keys)
+            async with self._db.read() as tx:
+                hashed = await people_store.find_password(tx, name)
+            if not 0 < len(old) <= LONGEST or not await self._passwords.verify(hashed, old):
+                now = clock.now()
+                async with self._db.write() as tx:
+                    await store.add_failure(tx, keys, now, now + self._settings.failure_window)
+                raise SignInFailed
         await self.set_password(by, name, new)
 
     async def has_password(self, name: str) -> bool:
@@ -163,6 +168,10 @@ class Login:
         if count & (count - 1) == 0:
             target = f"user:{account}" if known else "user:?"
             await insert_entry(tx, by, "login.fail", target, after={"door": door, "failures": count})
+
+    def _turn(self, key: str) -> asyncio.Lock:
+        """Held by one try at a time: each is counted before the next is looked at, however busy the database is."""
+        return self._turns.setdefault(key, asyncio.Lock())
 
     async def _check_failures(self, keys: list[str]) -> None:
         async with self._db.read() as tx:

@@ -129,12 +129,11 @@ class Passes:
                 for server, session in await store.list_ended(tx, clock.now())
             ]
 
-    async def next_end(self) -> timedelta | None:
-        """How long until the next pass runs out."""
-        now = clock.now()
+    async def next_end(self, after: datetime) -> timedelta | None:
+        """How long until the first pass runs out of those that did not before `after`."""
         async with self.db.read() as tx:
-            end = await store.find_next_end(tx, now)
-        return None if end is None else end - now
+            end = await store.find_next_end(tx, after)
+        return None if end is None else end - clock.now()
 
     async def forget_expired(self) -> None:
         """Forget passes that have run out so long ago that nothing of theirs is open."""

@@ -72,7 +72,7 @@ _GROUPS_OF = (
     .join(t.groups, t.groups.c.id == t.memberships.c.group_id)
     .where(t.users.c.name.in_(sa.bindparam("owners", expanding=True)))
 )
-_NEXT_END = sa.select(sa.func.min(p.expires)).where(p.expires > sa.bindparam("now"), ~p.denied)
+_NEXT_END = sa.select(sa.func.min(p.expires)).where(p.expires > sa.bindparam("after"), ~p.denied)
 
 
 async def list_live(tx: Tx, oldest: datetime) -> list[Live]:
@@ -88,9 +88,9 @@ async def list_groups_of(tx: Tx, owners: Collection[str]) -> dict[str, frozenset
     return {owner: frozenset(names) for owner, names in groups.items()}
 
 
-async def find_next_end(tx: Tx, now: datetime) -> datetime | None:
-    """When the next of the passes that count now runs out."""
-    return (await tx.execute(_NEXT_END, {"now": now})).scalar()
+async def find_next_end(tx: Tx, after: datetime) -> datetime | None:
+    """When the first of the passes that count then runs out."""
+    return (await tx.execute(_NEXT_END, {"after": after})).scalar()
 
 
 async def deny(tx: Tx, ids: Collection[int]) -> None:

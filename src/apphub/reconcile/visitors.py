@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 
 from apphub.db import Database
 from apphub.db.changes import ENDED, RIGHTS, heard
+from apphub.kit import clock
 from apphub.passes import Passes
 from apphub.proxy.base import DataPlane
 
@@ -47,8 +49,9 @@ class VisitorReview:
         with self.db.changes.listen(RIGHTS) as news:
             while True:
                 news.clear()
+                begun = clock.now()
                 await self._review()
-                if await heard(news, await self._pause()):
+                if await heard(news, await self._pause(begun)):
                     await asyncio.sleep(TOGETHER)
 
     async def _review(self) -> None:
@@ -56,7 +59,7 @@ class VisitorReview:
         if denied:
             log.info("passes.denied", passes=denied)
 
-    async def _pause(self) -> float | None:
-        """Until the next pass runs out, if there are any."""
-        left = await self.passes.next_end()
+    async def _pause(self, begun: datetime) -> float | None:
+        """Until the next pass runs out, if there are any; one may have done so since the review began."""
+        left = await self.passes.next_end(begun)
         return None if left is None else max(left.total_seconds(), 0) + SETTLED
