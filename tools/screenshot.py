@@ -42,9 +42,12 @@ ADMIN_PAGES = {
     "admin-users": "hub/admin",
     "admin-user": "hub/admin/users/ada",
     "admin-add": "hub/admin/add",
+    "admin-groups": "hub/admin/groups",
     "admin-group": "hub/admin/groups/modellers",
     "admin-servers": "hub/admin/servers",
+    "admin-profiles": "hub/admin/profiles",
     "admin-profile": "hub/admin/profiles/tide",
+    "admin-services": "hub/admin/services",
     "admin-tokens": "hub/admin/tokens",
     "admin-audit": "hub/admin/audit",
     "admin-status": "hub/admin/status",
@@ -127,6 +130,8 @@ def fill(hub: RunningHub) -> None:
     hub.ask("POST", "users/chiara/servers/coast", json={"profile": "map"})
     hub.ask("POST", "profiles", json={"slug": "tide", "display_name": "Tides", "command": ["tides", "serve"]})
     hub.ask("POST", "profiles/tide/bindings", json={"group": "modellers"})
+    for name in ("backup", "wiki"):
+        hub.ask("POST", f"services/{name}", json={"url": f"http://{name}.example:8000", "display": False})
     for note, scopes in (("backup script", ["read:servers!user"]), ("notebook watcher", None)):
         hub.ask("POST", "users/ada/tokens", json={"note": note, **({"scopes": scopes} if scopes else {})})
 

@@ -3,12 +3,12 @@
     .venv/bin/python tests/scale/pages.py lists [USERS] [postgresql://...]
     .venv/bin/python tests/scale/pages.py pages [USERS] [postgresql://...]
 
-`lists` asks for users, and for services (a tenth as many), in each order, by searches that find nothing, few and all; `pages` opens each page
-that there is (the list comes from the routes of the app) in this process, without an edge before it.
-Prints the median and the 99th of a hundred, in milliseconds, of the time and of what this process spent of a
-core meanwhile: on a busy machine the latter says more, and on SQLite it is all there is to do. An empty database is expected; without a
-URL it is SQLite in a temporary folder. 100,000 users for lists unless something else is said, 10,000 for
-pages.
+`lists` asks for users, and for services (a tenth as many), in each order, by searches that find
+nothing, few and all; `pages` opens each page that there is (the list comes from the routes of the app)
+in this process, without an edge before it. Prints the median and the 99th of a hundred, in milliseconds,
+of the time and of what this process spent of a core meanwhile: on a busy machine the latter says more,
+and on SQLite it is all there is to do. An empty database is expected; without a URL it is SQLite in a
+temporary folder. 100,000 users for lists unless something else is said, 10,000 for pages.
 """
 
 from __future__ import annotations

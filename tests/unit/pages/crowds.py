@@ -126,7 +126,13 @@ async def crowd(db: Database, count: int) -> None:
         await tx.execute(
             sa.insert(t.audit),
             [
-                {"at": now, "actor": f"user:{name}", "action": "server.start", "target": f"server:{name}/lab"}
+                {
+                    "at": now,
+                    "actor": f"user:{name}",
+                    "action": "server.start",
+                    "target": f"server:{name}/lab",
+                    "after": {"attempt": 1},
+                }
                 for _, name in everybody
             ],
         )
