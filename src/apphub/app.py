@@ -17,7 +17,6 @@ from apphub.gate.routes import ROUTES as GATE
 from apphub.hub import Hub
 from apphub.pages.errors import error_page
 from apphub.pages.routes import ROUTES as PAGES
-from apphub.web.apidoc import book
 from apphub.web.dispatch import Dispatch
 from apphub.web.errors import headers_of, message_of, problem, status_of
 from apphub.web.front import Front
@@ -45,7 +44,6 @@ def build_app(hub: Hub) -> Litestar:
     )
     keep_methods(app)
     app.state.document = document(app, hub.urls.base)
-    app.state.book = book(app.state.document)
     return app
 
 

@@ -12,7 +12,7 @@ from litestar.datastructures import State
 from apphub.access.actor import Actor, Reach
 from apphub.audit import By
 from apphub.errors import Invalid, NotFound, Unauthenticated
-from apphub.web.apidoc import Book
+from apphub.web.apidoc import Book, book
 
 if TYPE_CHECKING:
     from apphub.hub import Hub
@@ -47,8 +47,11 @@ class HubRequest(Request[Any, Any, State]):
 
     @property
     def book(self) -> Book:
-        """The same in words."""
-        return cast("Book", self.app.state.book)
+        """The same in words, made when it is first asked for."""
+        state = self.app.state
+        if "book" not in state:
+            state.book = book(self.document)
+        return cast("Book", state.book)
 
     @property
     def caller(self) -> Actor | None:
