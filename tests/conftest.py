@@ -20,9 +20,30 @@ R = TypeVar("R", pytest.TestReport, pytest.CollectReport)
 #: As much of a hub's output as is shown.
 _SHOWN = 6000
 
-#: Files that take longest, in seconds of a quiet machine half a minute or more: they begin, so that several
-#: test processes end together.
-_LONG = ()
+#: Files that take a minute and more: they begin, so that several test processes end together.
+_LONG = (
+    "test_gallery_apps.py",
+    "test_edge_idle.py",
+    "test_chaos.py",
+    "test_admin_access.py",
+    "test_clients_jhub_client.py",
+    "test_narrow_tokens.py",
+    "test_restarts.py",
+    "test_pages_access.py",
+    "test_crashes.py",
+    "test_jupyterlab.py",
+    "test_replicas_together.py",
+    "test_edge_revocation.py",
+    "test_services.py",
+    "test_fuzz.py",
+    "test_waiting.py",
+    "test_clients_idle_culler.py",
+    "test_machines.py",
+    "test_machines_restarted.py",
+    "test_kernels.py",
+    "test_conformance.py",
+    "test_openapi_answers.py",
+)
 #: The rest by folder: those that wait for hubs and browsers before those that only compute.
 _FOLDERS = ("journeys", "wire", "drivers", "store", "law", "unit")
 

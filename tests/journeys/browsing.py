@@ -63,12 +63,13 @@ class Visitor:
         return self.page
 
     def sign_in(self, name: str, password: str = PASSWORD) -> None:
-        """Sign in on the page that is shown, or else on the hub's own."""
+        """Sign in on the page that is shown, or else on the hub's own, and wait for the answer."""
         if not self.page.locator("#password").is_visible():
             self.go("hub/login")
         self.page.get_by_label("User name").fill(name)
         self.page.get_by_label("Password", exact=True).fill(password)
-        self.page.get_by_role("button", name="Sign in").click()
+        with self.page.expect_navigation(wait_until="commit"):
+            self.page.get_by_role("button", name="Sign in").click()
 
     def home(self) -> Page:
         """The home page."""

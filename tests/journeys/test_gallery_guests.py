@@ -17,6 +17,8 @@ from hubs import NotMade, RunningHub, until
 PROMISED = 2.0
 GOAL = "user/ada/?from=a%2Flink&x=1"
 
+pytestmark = pytest.mark.timeout(1500)  # another test process may be fetching Streamlit
+
 
 @pytest.fixture(scope="module")
 def app() -> App:

@@ -198,6 +198,7 @@ def test_the_first_steps_on_a_new_hub_meet_no_barrier(browser: Browser) -> None:
         admin.shows("hub/sign-ins?changed=1")
         found += admin.barriers()
         admin.page.get_by_role("button", name="Sign out").click()
+        admin.shows("hub/login*")
         admin.sign_in("admin", NEW_PASSWORD)
         admin.shows("hub/home")
         assert found == []

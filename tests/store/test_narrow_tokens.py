@@ -137,6 +137,7 @@ def _harmless(attempt: Try) -> bool:
     )
 
 
+@pytest.mark.timeout(900)  # some thirty thousand requests
 async def test_a_narrow_token_reaches_nothing_foreign_by_any_route(place: Inside) -> None:
     every = tries(place)
     assert len(every) > 60, "the routes were not found"
