@@ -41,20 +41,54 @@ def _difference(connection: sa.Connection) -> list[Any]:
     ]
 
 
-async def test_the_migrations_make_the_tables_that_the_code_speaks_of_on_sqlite(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'hub.sqlite'}"
-    await migrate.upgrade(url)
-    engine = sa.create_engine(url)
-    with engine.connect() as connection:
-        assert _difference(connection) == []
-    engine.dispose()
+def _all_there_is(connection: sa.Connection) -> dict[str, Any]:
+    """Every table of a database, as the database itself tells of it; and what it refuses."""
+    seen = sa.inspect(connection)
+    found: dict[str, Any] = {}
+    for name in seen.get_table_names():
+        columns = {
+            one["name"]: (str(one["type"]), one["nullable"], one["default"]) for one in seen.get_columns(name)
+        }
+        indexes = [
+            {**index, "dialect_options": sorted(map(str, index.get("dialect_options", {}).values()))}
+            for index in seen.get_indexes(name)
+        ]
+        parts = indexes, seen.get_unique_constraints(name), seen.get_foreign_keys(name)
+        if name != "alembic_version":
+            found[name] = columns, *(sorted(map(repr, part)) for part in parts)
+    connection.execute(sa.text("insert into audit (at, actor, action, target) values (0, 'a', 'b', 'c')"))
+    with pytest.raises(sa.exc.DBAPIError, match="never changed"), connection.begin_nested():
+        connection.execute(sa.text("update audit set actor = 'x'"))
+    found["schema_info rows"] = connection.execute(sa.text("select oldest from schema_info")).all()
+    found["stamp"] = connection.execute(sa.text("select version_num from alembic_version")).all()
+    return found
 
 
-async def test_the_migrations_make_the_tables_that_the_code_speaks_of_on_postgresql(
+async def test_a_new_database_is_what_the_migrations_make_and_the_code_speaks_of_on_sqlite(
+    tmp_path: Path,
+) -> None:
+    new, migrated = (sa.create_engine(f"sqlite:///{tmp_path / name}") for name in ("new", "migrated"))
+    await migrate.upgrade(str(new.url))
+    with migrated.begin() as connection:
+        revisions.bring_up(connection, None)
+    with new.begin() as one, migrated.begin() as other:
+        assert _all_there_is(one) == _all_there_is(other)
+        assert _difference(one) == _difference(other) == []
+    for engine in (new, migrated):
+        engine.dispose()
+
+
+async def test_a_new_database_is_what_the_migrations_make_and_the_code_speaks_of_on_postgresql(
     postgres_url: str,
 ) -> None:
     engine = create_async_engine(sa.make_url(postgres_url).set(drivername="postgresql+asyncpg"))
-    async with engine.connect() as connection:
+    async with engine.begin() as connection:
+        new = await connection.run_sync(_all_there_is)
+        assert await connection.run_sync(_difference) == []
+        for word in ("drop schema public cascade", "create schema public"):
+            await connection.execute(sa.text(word))
+        await connection.run_sync(revisions.bring_up, None)
+        assert await connection.run_sync(_all_there_is) == new
         assert await connection.run_sync(_difference) == []
     await engine.dispose()
 
@@ -74,6 +108,8 @@ async def test_what_differs_would_be_found(tmp_path: Path) -> None:
 
 
 def test_each_migration_says_which_code_can_still_run_on_it() -> None:
+    newest = revisions.scripts().get_revision(migrate.HEAD)
+    assert (newest.revision, newest.module.OLDEST) == (migrate.HEAD, migrate.OLDEST)
     assert revisions.scripts().get_current_head() == migrate.HEAD
     for revision in revisions.scripts().walk_revisions():
         oldest = str(revision.module.OLDEST)
@@ -83,9 +119,11 @@ def test_each_migration_says_which_code_can_still_run_on_it() -> None:
         assert not hasattr(revision.module, "downgrade"), "migrations only expand"
 
 
-async def test_a_start_that_finds_all_tables_does_without_alembic(tmp_path: Path) -> None:
+@pytest.mark.parametrize("starts", [0, 1])
+async def test_a_start_that_has_nothing_to_migrate_does_without_alembic(tmp_path: Path, starts: int) -> None:
     url = f"sqlite:///{tmp_path / 'hub.sqlite'}"
-    await migrate.upgrade(url)
+    for _ in range(starts):
+        await migrate.upgrade(url)
     program = (
         "import asyncio, sys; from apphub.db import migrate;"
         f"asyncio.run(migrate.upgrade({url!r})); sys.exit('alembic' in sys.modules)"

@@ -1,4 +1,4 @@
-"""Bring the tables up to date, with Alembic, when a hub starts.
+"""Bring the tables up to date when a hub starts: a new database gets them as they are, an older one by Alembic.
 
 Migrations only expand: they add tables and columns that older code may ignore, so that hubs
 of two releases can run on one database. Each says (`OLDEST`) which code can still run on it;
@@ -14,19 +14,41 @@ import sqlalchemy as sa
 
 from apphub import __version__
 from apphub.db.engine import DatabaseAway, DatabaseUnusable
+from apphub.db.guards import never_change
 from apphub.db.refusals import told
+from apphub.db.tables import metadata
 from apphub.kit.versions import parts
 
 #: Number of the advisory lock that migrating replicas take on PostgreSQL.
 LOCK = 4_817_220_931
-#: The newest revision in `migrations/versions`.
-HEAD = "0001"
+#: The newest revision in `migrations/versions`, and the oldest release that can run on what it leaves.
+HEAD, OLDEST = "0001", "0.1.0"
 
 
 def _stamped(connection: sa.Connection) -> str | None:
     if not sa.inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(sa.text("select version_num from alembic_version")).scalar()
+
+
+def _is_new(connection: sa.Connection) -> bool:
+    return metadata.tables.keys().isdisjoint(sa.inspect(connection).get_table_names())
+
+
+def note_oldest(connection: sa.Connection, oldest: str) -> None:
+    """Say which release can still run on the database."""
+    connection.execute(sa.text("create table if not exists schema_info (oldest text not null)"))
+    connection.execute(sa.text("delete from schema_info"))
+    connection.execute(sa.text("insert into schema_info (oldest) values (:oldest)"), {"oldest": oldest})
+
+
+def _make(connection: sa.Connection) -> None:
+    """All tables at once, without Alembic: nine megabytes, and a quarter of a second of the first start."""
+    metadata.create_all(connection)
+    never_change(connection, "audit")
+    connection.execute(sa.text("create table alembic_version (version_num varchar(32) not null primary key)"))
+    connection.execute(sa.text("insert into alembic_version (version_num) values (:head)"), {"head": HEAD})
+    note_oldest(connection, OLDEST)
 
 
 def _check_oldest(connection: sa.Connection) -> None:
@@ -44,7 +66,9 @@ def _check_oldest(connection: sa.Connection) -> None:
 def _upgrade(connection: sa.Connection) -> None:
     _check_oldest(connection)
     stamped = _stamped(connection)
-    if stamped != HEAD:
+    if stamped is None and _is_new(connection):
+        _make(connection)
+    elif stamped != HEAD:
         from apphub.db import revisions
 
         revisions.bring_up(connection, stamped)

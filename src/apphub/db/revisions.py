@@ -15,6 +15,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from apphub.db.engine import DatabaseUnusable
+from apphub.db.migrate import note_oldest
 from apphub.kit.versions import parts
 
 
@@ -34,17 +35,10 @@ def bring_up(connection: sa.Connection, stamped: str | None) -> None:
         command.upgrade(config, "head")
     except CommandError as error:
         raise DatabaseUnusable(f"The database could not be brought up to date: {error}.") from error
-    _note_oldest(connection, found)
+    note_oldest(connection, max((str(one.module.OLDEST) for one in found.walk_revisions()), key=parts))
 
 
 def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
     return config
-
-
-def _note_oldest(connection: sa.Connection, found: ScriptDirectory) -> None:
-    newest = max((str(revision.module.OLDEST) for revision in found.walk_revisions()), key=parts)
-    connection.execute(sa.text("create table if not exists schema_info (oldest text not null)"))
-    connection.execute(sa.text("delete from schema_info"))
-    connection.execute(sa.text("insert into schema_info (oldest) values (:oldest)"), {"oldest": newest})

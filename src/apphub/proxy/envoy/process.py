@@ -15,9 +15,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
-import httpx
 import structlog
 
 from apphub.errors import HubError, Unavailable
@@ -33,6 +32,9 @@ from apphub.proxy.envoy.meeting import LOOK, Finder
 from apphub.proxy.envoy.ports import check_free
 from apphub.proxy.envoy.rundir import check_socket_path, private_directory, write_private
 from apphub.proxy.envoy.scout import Scout
+
+if TYPE_CHECKING:
+    import httpx
 
 log = structlog.get_logger(__name__)
 
@@ -166,9 +168,7 @@ class EnvoyProcess:
         # A hub that is killed in here must not leave one behind that the next would adopt.
         replace(running.identity, fingerprint=DRAINING).save(self._record)
         if grace > 0 and not running.has_ended():
-            with suppress(httpx.HTTPError, TimeoutError):
-                async with asyncio.timeout(grace):
-                    await self._drain()
+            await self._drain(grace)
         await running.stop()
         self._hold(None)
         self._record.unlink(missing_ok=True)
@@ -275,15 +275,21 @@ class EnvoyProcess:
             f"Its log ({self._log}) ends: {' | '.join(lines[-3:])}" if lines else f"Its log is {self._log}."
         )
 
-    async def _drain(self) -> None:
+    async def _drain(self, grace: float) -> None:
+        import httpx  # three megabytes that are of no use until the end
+
         # No TLS on a socket: looking up whom to trust would stop the event loop.
         transport = httpx.AsyncHTTPTransport(uds=str(self._admin_socket), verify=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://admin", timeout=5) as admin:
-            await admin.post("/drain_listeners?graceful")
-            while True:
-                if not await _busy(admin):
-                    return
-                await asyncio.sleep(0.1)
+        with suppress(httpx.HTTPError, TimeoutError):
+            async with (
+                asyncio.timeout(grace),
+                httpx.AsyncClient(transport=transport, base_url="http://admin", timeout=5) as admin,
+            ):
+                await admin.post("/drain_listeners?graceful")
+                while True:
+                    if not await _busy(admin):
+                        return
+                    await asyncio.sleep(0.1)
 
 
 async def _busy(admin: httpx.AsyncClient) -> bool:

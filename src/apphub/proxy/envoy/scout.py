@@ -14,9 +14,8 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
 import msgspec
 import structlog
 
@@ -28,6 +27,9 @@ from apphub.proxy.envoy.meeting import XDS_CLUSTER, write_endpoints
 from apphub.proxy.envoy.mutual import identity_file
 from apphub.proxy.envoy.resources import DOORS_CLUSTER, HUB_CLUSTER, HUBS_PATH
 from apphub.proxy.envoy.rundir import private_directory, write_private
+
+if TYPE_CHECKING:
+    import httpx
 
 log = structlog.get_logger(__name__)
 
@@ -94,6 +96,8 @@ class Scout:
             self._forget_client()
 
     def _ask(self) -> None:
+        import httpx  # three megabytes that are of no use where all is on one machine
+
         for address in self._candidates():
             try:
                 answer = self._get(address)
@@ -122,6 +126,8 @@ class Scout:
         return dict.fromkeys([*live, *known.places.values(), *self._seeds])
 
     def _get(self, address: str) -> httpx.Response:
+        import httpx
+
         if self._client is None:
             context = ssl.create_default_context(cadata=self._trusted)
             context.minimum_version = ssl.TLSVersion.TLSv1_3
