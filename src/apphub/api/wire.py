@@ -19,7 +19,7 @@ from apphub.api.schema.shapes import (
     UserModel,
 )
 from apphub.kit.urls import Urls
-from apphub.people.model import Group, Person, Service
+from apphub.people.model import Group, ListedGroup, Person, Service
 from apphub.servers.model import Server
 from apphub.servers.places import full_url
 from apphub.servers.views import Account, default_server
@@ -221,16 +221,22 @@ def _state(server: Server) -> ServerState:
     }
 
 
-def group_json(group: Group, actor: Actor) -> GroupModel:
+def group_json(group: Group | ListedGroup, actor: Actor) -> GroupModel:
     """A group model with the fields that the actor may see."""
-    target = Target(group=group.name)
     model: GroupModel = {"kind": "group", "name": group.name}
-    if actor.may("read:groups", target):
-        model["users"] = list(group.members)
+    if _sees_of_group(actor, "read:groups", group):
+        model["users"] = group.members  # type: ignore[typeddict-item]  # JSON already, or a tuple: it reads the same
         model["properties"] = group.properties
-    if actor.may("read:roles:groups", target):
+    if _sees_of_group(actor, "read:roles:groups", group):
         model["roles"] = list(group.roles)
     return model
+
+
+def _sees_of_group(actor: Actor, scope: str, group: Group | ListedGroup) -> bool:
+    everywhere = actor.once(
+        ("everywhere", scope), lambda: actor.holds(scope) and not actor.reach(scope).clauses
+    )
+    return everywhere or actor.may(scope, Target(group=group.name))
 
 
 def service_json(service: Service, actor: Actor) -> ServiceModel:

@@ -8,8 +8,10 @@ is not contradicted.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec.structs import replace
 
 from apphub.access import store as access_store
 from apphub.access.actor import Actor

@@ -7,13 +7,14 @@ from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec import Raw
 
 from apphub.access.actor import Reach
 from apphub.db import Clash, Tx
 from apphub.db import tables as t
 from apphub.db.changes import CHECKS
 from apphub.db.types import json_rows
-from apphub.people.model import Group, GroupExists, NoSuchGroup, Source
+from apphub.people.model import SOURCES, Group, GroupExists, ListedGroup, NoSuchGroup, Source
 
 g = t.groups.c
 m = t.memberships.c
@@ -31,6 +32,7 @@ _ROLES = (
     .scalar_subquery()
 )
 _GROUP = (g.id, g.name, _MEMBERS.label("members"), _ROLES.label("roles"), g.properties, g.source)
+_LISTED = (g.id, g.name, sa.cast(_MEMBERS, sa.Text), _ROLES.label("roles"), g.properties)
 _FIND = sa.select(*_GROUP).where(g.name == sa.bindparam("name"))
 _INSERT = sa.insert(t.groups).returning(g.id)
 _DELETE = sa.delete(t.groups).where(g.id == sa.bindparam("group"))
@@ -61,7 +63,7 @@ _CHECK_ENDING = sa.insert(t.launch_checks).from_select(
 
 
 def _group_of(row: Any) -> Group:
-    return Group(row[0], row[1], tuple(row[2]), tuple(row[3]), row[4], Source(row[5]))
+    return Group(row[0], row[1], tuple(row[2]), tuple(row[3]), row[4], SOURCES[row[5]])
 
 
 def _within(clauses: int) -> list[sa.ColumnElement[bool]]:
@@ -79,7 +81,7 @@ def _names(reach: Reach) -> dict[str, Any]:
 @lru_cache(16)
 def _listing(clauses: int) -> sa.Select[Any]:
     """One object for each number of clauses, so that it is written out once."""
-    page = sa.select(*_GROUP).where(*_within(clauses)).order_by(g.id)
+    page = sa.select(*_LISTED).where(*_within(clauses)).order_by(g.id)
     return page.offset(sa.bindparam("offset")).limit(sa.bindparam("limit"))
 
 
@@ -102,10 +104,13 @@ async def get_group(tx: Tx, name: str) -> Group:
     return group
 
 
-async def list_groups(tx: Tx, reach: Reach, *, offset: int, limit: int) -> list[Group]:
+async def list_groups(tx: Tx, reach: Reach, *, offset: int, limit: int) -> list[ListedGroup]:
     """A page of groups, oldest first."""
     values = {**_names(reach), "offset": offset, "limit": limit}
-    return [_group_of(row) for row in await tx.execute(_listing(len(reach.clauses)), values)]
+    return [
+        ListedGroup(row[0], row[1], Raw(row[2].encode()), tuple(row[3]), row[4])
+        for row in await tx.execute(_listing(len(reach.clauses)), values)
+    ]
 
 
 async def count_groups(tx: Tx, reach: Reach) -> int:

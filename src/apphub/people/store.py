@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from apphub.db import Tx
 from apphub.db import tables as t
 from apphub.db.types import json_rows
-from apphub.people.model import NoSuchUser, Person, Source
+from apphub.people.model import SOURCES, NoSuchUser, Person, Source
 
 u = t.users.c
 
@@ -49,13 +49,10 @@ _EXISTING = sa.select(u.name).where(u.name.in_(sa.bindparam("names", expanding=T
 _IDS = sa.select(u.name, u.id).where(u.name.in_(sa.bindparam("names", expanding=True)), u.deleted.is_(None))
 
 
-_SOURCES = {source.value: source for source in Source}
-
-
 def person_of(row: Any) -> Person:
     """The value of a row that starts with `PERSON`."""
     return Person(
-        row[0], row[1], row[2], tuple(row[3]), tuple(row[4]), row[5], row[6], row[7], _SOURCES[row[8]]
+        row[0], row[1], row[2], tuple(row[3]), tuple(row[4]), row[5], row[6], row[7], SOURCES[row[8]]
     )
 
 
