@@ -245,15 +245,14 @@ class Cluster:
         return asyncio.run(ask(self.database, statement))
 
     @property
-    def _postmaster(self) -> int | None:
+    def postmaster(self) -> int:
+        """The process of the database that has all its others."""
         assert self._server is not None
-        file = Path(self._server.pgdata) / "postmaster.pid"
-        return int(file.read_text().split()[0]) if file.exists() else None
+        return int((Path(self._server.pgdata) / "postmaster.pid").read_text().split()[0])
 
     def crash_database(self) -> None:
         """PostgreSQL ends at once and writes nothing more, as a crash of its machine would have it."""
-        pid = self._postmaster
-        assert pid is not None
+        pid = self.postmaster
         os.kill(pid, signal.SIGQUIT)  # its "immediate shutdown"
         until(lambda: not Path(f"/proc/{pid}").exists(), "PostgreSQL has ended")
 

@@ -53,7 +53,8 @@ def new_name() -> str:
     return f"apphub_{secrets.token_hex(6)}"
 
 
-async def _connect(url: str) -> Any:
+async def connect(url: str) -> Any:
+    """A connection of asyncpg's."""
     parts = sa.make_url(url)
     return await asyncpg.connect(
         host=parts.query.get("host") or parts.host,
@@ -66,7 +67,7 @@ async def _connect(url: str) -> Any:
 
 async def admin(url: str, *statements: str) -> None:
     """Run statements outside of any transaction."""
-    connection = await _connect(url)
+    connection = await connect(url)
     try:
         for statement in statements:
             await connection.execute(statement)
@@ -76,7 +77,7 @@ async def admin(url: str, *statements: str) -> None:
 
 async def ask(url: str, statement: str) -> list[Any]:
     """The rows that a statement returns."""
-    connection = await _connect(url)
+    connection = await connect(url)
     try:
         return list(await connection.fetch(statement))
     finally:

@@ -42,7 +42,8 @@ from apphub.profiles import Catalogue, Profiles
 from apphub.proxy.base import DataPlane
 from apphub.reconcile.jobs import JobRunner
 from apphub.reconcile.launch_rights import LaunchRights
-from apphub.reconcile.loop import Pace, Reconciler
+from apphub.reconcile.loop import Reconciler
+from apphub.reconcile.outcomes import Recorder
 from apphub.reconcile.ports import Ports
 from apphub.reconcile.removals import Removals
 from apphub.reconcile.routes import Publisher
@@ -344,10 +345,7 @@ def _reconciler(
         keys=keys,
         around=around,
         stop_grace=settings.timeouts.stop,
-        admission=admission,
-    )
-    pace = Pace(
-        start_timeout=settings.timeouts.start,
         poll=settings.timeouts.poll,
+        recorder=Recorder(db, admission),
     )
-    return Reconciler(db, steps, pace, admission, replicas)
+    return Reconciler(db, steps, settings.timeouts.start, admission, replicas)

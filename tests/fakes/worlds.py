@@ -14,7 +14,8 @@ from apphub.admission import Admission
 from apphub.kit.addresses import Address
 from apphub.kit.apphosts import AppHosts
 from apphub.kit.urls import Urls
-from apphub.reconcile.loop import Pace, Reconciler
+from apphub.reconcile.loop import Reconciler
+from apphub.reconcile.outcomes import Recorder
 from apphub.reconcile.ports import Ports
 from apphub.reconcile.routes import Publisher
 from apphub.reconcile.steps import Steps
@@ -93,12 +94,12 @@ class World:
             keys=KEYS,
             around=around,
             stop_grace=timedelta(seconds=1),
-            admission=admission,
+            poll=timedelta(seconds=1),
+            recorder=Recorder(db, admission),
         )
         steps.world.append(self)
-        pace = Pace(self.start_timeout, timedelta(seconds=1))
         self.runtime._callbacks.clear()  # the dead hub hears nothing
-        reconciler = Reconciler(db, steps, pace, admission)
+        reconciler = Reconciler(db, steps, self.start_timeout, admission)
         await publisher.start()
         tasks = [asyncio.create_task(reconciler.run()), asyncio.create_task(publisher.run())]
         try:

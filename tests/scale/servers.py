@@ -30,6 +30,7 @@ import psutil  # noqa: E402
 import uvloop  # noqa: E402
 
 from clusters import Cluster  # noqa: E402
+from databases import connect  # noqa: E402
 
 #: As promised, seconds: all READY; the table live after the last.
 READY_WITHIN, ROUTES_WITHIN = 60.0, 1.0
@@ -107,16 +108,14 @@ class Load:
             await client.aclose()
 
 
-async def until(cluster: Cluster, query: str, count: int) -> float:
+async def until(database: Any, query: str, count: int) -> float:
     """The moment when the count of rows is this (asked every 50 ms, which the figure includes)."""
     end = time.monotonic() + PATIENCE
-    while True:
-        rows = await asyncio.to_thread(cluster.rows, query)
-        if rows[0][0] == count:
-            return time.monotonic()
+    while (found := await database.fetchval(query)) != count:
         if time.monotonic() > end:
-            raise SystemExit(f"{query}: {rows[0][0]}, not {count}, after {PATIENCE:.0f} s")
+            raise SystemExit(f"{query}: {found}, not {count}, after {PATIENCE:.0f} s")
         await asyncio.sleep(0.05)
+    return time.monotonic()
 
 
 @contextmanager
@@ -124,20 +123,26 @@ def cpu(cluster: Cluster, servers: int) -> Any:
     """What the parts take meanwhile, per server."""
 
     def taken(pid: int) -> float:
-        tree = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-        return sum(sum(process.cpu_times()[:2]) for process in tree)
+        process = psutil.Process(pid)
+        tree = [process, *(process.children(recursive=True) if pid != os.getpid() else ())]
+        return sum(sum(one.cpu_times()[:2]) for one in tree)
 
-    parts = {"hubs": cluster.hubs, "edges": cluster.edges}
-    before = {name: sum(taken(part.pid) for part in some) for name, some in parts.items()}
+    parts = {
+        "hubs": [hub.pid for hub in cluster.hubs],
+        "edges": [edge.pid for edge in cluster.edges],
+        "database": [cluster.postmaster],
+        "people": [os.getpid()],
+    }
+    before = {name: sum(map(taken, pids)) for name, pids in parts.items()}
     yield
-    for name, some in parts.items():
-        used = sum(taken(part.pid) for part in some) - before[name]
+    for name, pids in parts.items():
+        used = sum(map(taken, pids)) - before[name]
         print(f"    CPU of the {name}: {used:.1f} s, {used / servers * 1000:.2f} ms for each server")
 
 
 async def measure(cluster: Cluster, servers: int) -> dict[str, bool]:
     """All of it; what was promised, and whether it was kept."""
-    load = Load(cluster)
+    load, database = Load(cluster), await connect(cluster.database)
     names = [f"person-{number:05}" for number in range(servers)]
     began = time.monotonic()
     for start in range(0, servers, BATCH):
@@ -147,8 +152,8 @@ async def measure(cluster: Cluster, servers: int) -> dict[str, bool]:
     began = time.monotonic()
     with cpu(cluster, servers):
         asked = asyncio.create_task(load.all(names, "POST", "hub/api/users/{}/server", {"profile": "app"}))
-        ready = await until(cluster, "select count(*) from servers where phase = 'ready'", servers)
-        live = await until(cluster, "select count(*) from servers where routed_attempt = attempt", servers)
+        ready = await until(database, "select count(*) from servers where phase = 'ready'", servers)
+        live = await until(database, "select count(*) from servers where routed_attempt = attempt", servers)
         await asked
     took = ready - began
     print(
@@ -164,9 +169,10 @@ async def measure(cluster: Cluster, servers: int) -> dict[str, bool]:
     began = time.monotonic()
     with cpu(cluster, servers):
         await load.all(names, "DELETE", "hub/api/users/{}/server")
-        stopped = await until(cluster, "select count(*) from servers where phase = 'stopped'", servers)
+        stopped = await until(database, "select count(*) from servers where phase = 'stopped'", servers)
     print(f"all stopped after {stopped - began:.1f} s; answers {dict(load.codes)}")
     await load.close()
+    await database.close()
     return {
         f"all READY: {took:.1f} s (at most {READY_WITHIN:.0f})": took <= READY_WITHIN,
         f"routes live after the last: {live - ready:.2f} s (at most {ROUTES_WITHIN})": live - ready

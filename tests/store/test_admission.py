@@ -18,8 +18,7 @@ from apphub.db import tables as t
 from apphub.kit import clock
 from apphub.kit.addresses import Address
 from apphub.reconcile import store as reconcile_store
-from apphub.servers.actions import Ask
-from apphub.servers.model import Phase, Server, ServerKey, Wanted
+from apphub.servers.model import Ask, Phase, Server, ServerKey, Wanted
 from fakes.people import BY, PROFILES, Town, settings_of
 from fakes.worlds import World
 
@@ -52,7 +51,7 @@ async def _let_in(town: Town, most: int = 1) -> list[Server]:
         found = await town.admission.next(tx, clock.now(), most)
         for server_id in found.let_in:
             address = Address("127.0.0.1", 20000 + server_id)
-            assert await reconcile_store.admit(tx, server_id, place="here", address=address, now=clock.now())
+            assert await reconcile_store.admit(tx, {server_id: address}, "here", clock.now())
             await tx.execute(
                 sa.update(t.servers)
                 .where(t.servers.c.id == server_id)

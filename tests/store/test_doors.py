@@ -10,8 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from apphub.servers.actions import Ask
-from apphub.servers.model import ServerKey
+from apphub.servers.model import Ask, ServerKey
 from fakes.inside import BY, ORIGIN, Inside, open_inside
 
 PASSWORD = "a good password"

@@ -15,8 +15,7 @@ from apphub.kit import clock
 from apphub.replicas import Replicas
 from apphub.replicas.actions import AWAY
 from apphub.replicas.store import Replica, upsert_replica
-from apphub.servers.actions import Ask
-from apphub.servers.model import Phase, ServerKey, Wanted
+from apphub.servers.model import Ask, Phase, ServerKey, Wanted
 from apphub.status import Status
 from apphub.status.model import Load
 from fakes.people import BY, Town
@@ -40,7 +39,7 @@ async def test_users_and_servers_are_counted_by_what_they_do(town: Town) -> None
     phases = {"begins": Phase.STARTING, "ends": Phase.STOPPING} | dict.fromkeys(names[3:6], Phase.READY)
     async with town.db.write() as tx:
         for name, phase in phases.items():
-            values = {"phase": phase, "phase_attempt": 1}
+            values = {"phase": phase, "phase_attempt": 1, "place": "here"}
             await tx.execute(sa.update(t.servers).where(c.name == name).values(**values))
         # One that its owner has stopped, and one whose start failed and that is not tried again.
         await tx.execute(sa.update(t.servers).where(c.name == "rests").values(wanted=Wanted.STOPPED))

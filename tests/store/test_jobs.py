@@ -13,8 +13,7 @@ from apphub.jobs import Jobs, store
 from apphub.jobs.model import MOST, Job, Kind, NoSuchJob
 from apphub.kit import clock
 from apphub.reconcile.jobs import JobRunner
-from apphub.servers.actions import Ask
-from apphub.servers.model import ServerKey
+from apphub.servers.model import Ask, ServerKey
 from fakes.people import BY, Town
 
 SOON = timedelta(seconds=30)

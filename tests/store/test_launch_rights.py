@@ -13,8 +13,7 @@ from apphub.declared.profiles import apply_profiles
 from apphub.kit import clock
 from apphub.profiles.whom import Whom
 from apphub.reconcile.launch_rights import LaunchRights, Verdict, judge
-from apphub.servers.actions import Ask
-from apphub.servers.model import Phase, ServerKey, Wanted
+from apphub.servers.model import Ask, Phase, ServerKey, Wanted
 from apphub.settings import Profile, effective_profiles
 from fakes.people import BY, Town
 

@@ -223,9 +223,8 @@ async def test_what_the_visitor_unticks_is_not_given(place: Town, provider: Prov
 async def test_a_group_that_may_open_somebodys_servers_may_sign_in_to_them_too(
     db: Database, provider: Provider
 ) -> None:
-    from apphub.oauth.store import upsert_server_client
-    from apphub.servers.actions import Ask
-    from apphub.servers.model import ServerKey
+    from apphub.oauth.store import ServerClient, upsert_server_clients
+    from apphub.servers.model import Ask, ServerKey
 
     teachers = {"name": "teachers", "scopes": ["access:servers!group=class"], "users": ["tom"]}
     town = await Town.of(db, roles=[teachers])
@@ -233,13 +232,9 @@ async def test_a_group_that_may_open_somebodys_servers_may_sign_in_to_them_too(
     for name in ("ada", "bob"):
         server = await town.servers.create(BY, ServerKey(name, "lab"), Ask())
         async with db.write() as tx:
-            await upsert_server_client(
-                tx,
-                server.id,
-                client_id=f"jupyterhub-user-{name}-lab",
-                redirect_uri=f"/user/{name}/lab/oauth_callback",
-                description="lab",
-            )
+            back = f"/user/{name}/lab/oauth_callback"
+            client = ServerClient(server.id, f"jupyterhub-user-{name}-lab", back, "lab")
+            await upsert_server_clients(tx, [client])
     actor, _ = await _visitor(town, "tom")
     params = {"client_id": "jupyterhub-user-ada-lab", "response_type": "code"}
     assert (await provider.check(params, actor, ORIGIN)).confirm
@@ -253,10 +248,9 @@ async def test_two_servers_whose_client_ids_are_alike_sign_people_in_at_the_same
     """JupyterHub calls the server `b` of `a` and the default one of `a-b` by one name."""
     from apphub.access.model import NewToken
     from apphub.access.store import insert_token
-    from apphub.oauth.store import upsert_server_client
-    from apphub.servers.actions import Ask
+    from apphub.oauth.store import ServerClient, upsert_server_clients
     from apphub.servers.launch import client_id
-    from apphub.servers.model import ServerKey
+    from apphub.servers.model import Ask, ServerKey
 
     town = await Town.of(db)
     await town.add("a", "a-b")
@@ -268,9 +262,7 @@ async def test_two_servers_whose_client_ids_are_alike_sign_people_in_at_the_same
         async with db.write() as tx:
             token = NewToken(secret=f"secret of {key}", user_id=server.user_id, server_id=server.id)
             await insert_token(tx, token, clock.now())
-            await upsert_server_client(
-                tx, server.id, client_id=name, redirect_uri=f"/user/{key}/back", description=str(key)
-            )
+            await upsert_server_clients(tx, [ServerClient(server.id, name, f"/user/{key}/back", str(key))])
     codes = {}
     for key in keys:
         actor, _ = await _visitor(town, key.user)
@@ -303,22 +295,17 @@ async def test_two_servers_whose_client_ids_are_alike_sign_people_in_at_the_same
 async def test_a_server_at_the_address_of_one_since_renamed_takes_its_place(
     db: Database, provider: Provider
 ) -> None:
-    from apphub.oauth.store import list_clients, upsert_server_client
-    from apphub.servers.actions import Ask
-    from apphub.servers.model import ServerKey
+    from apphub.oauth.store import ServerClient, list_clients, upsert_server_clients
+    from apphub.servers.model import Ask, ServerKey
 
     town = await Town.of(db)
     await town.add("ada")
     for new_name in ("old", None):
         server = await town.servers.create(BY, ServerKey("ada", "lab"), Ask())
         async with db.write() as tx:
-            await upsert_server_client(
-                tx,
-                server.id,
-                client_id="jupyterhub-user-ada-lab",
-                redirect_uri="/user/ada/lab/oauth_callback",
-                description="lab",
-            )
+            back = "/user/ada/lab/oauth_callback"
+            client = ServerClient(server.id, "jupyterhub-user-ada-lab", back, "lab")
+            await upsert_server_clients(tx, [client])
         if new_name is not None:
             await town.servers.modify(BY, server.key, Ask(), new_name=new_name)
     async with db.read() as tx:

@@ -14,8 +14,7 @@ from apphub.people.model import Declared, NoSuchUser
 from apphub.profiles.actions import AnotherDefault, NoSuchBinding, NoSuchVersion, Profiles
 from apphub.profiles.model import BadOption, NoSuchProfile, NotYours
 from apphub.profiles.whom import ALL, Whom
-from apphub.servers.actions import Ask
-from apphub.servers.model import ServerKey
+from apphub.servers.model import Ask, ServerKey
 from apphub.settings import Profile
 from fakes.people import BY, Town
 

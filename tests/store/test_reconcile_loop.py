@@ -17,8 +17,7 @@ from apphub.kit.addresses import Address
 from apphub.kit.apphosts import AppHosts
 from apphub.reconcile import loop
 from apphub.runtimes.base import LaunchSpec, Ref
-from apphub.servers.actions import Ask
-from apphub.servers.model import Phase, Server, ServerKey
+from apphub.servers.model import Ask, Phase, Server, ServerKey
 from fakes.people import BY, Town
 from fakes.worlds import World
 

@@ -20,8 +20,7 @@ from apphub.reconcile import store
 from apphub.reconcile.ports import NoPortLeft, Ports
 from apphub.runtimes.base import Ref
 from apphub.servers import store as servers_store
-from apphub.servers.actions import Ask
-from apphub.servers.model import Phase, Server, ServerKey, Wanted
+from apphub.servers.model import Ask, Phase, Server, ServerKey, Wanted
 from fakes.people import BY, Town
 
 HERE = "here"
@@ -42,7 +41,7 @@ async def _do(db: Database, act: Callable[..., Any], *args: Any, **how: Any) -> 
 
 async def _admit(db: Database, server: Server, port: int) -> None:
     address = Address("127.0.0.1", port)
-    await _do(db, store.admit, server.id, place=HERE, address=address, now=clock.now())
+    await _do(db, store.admit, {server.id: address}, HERE, clock.now())
 
 
 async def _line(db: Database) -> list[int]:
@@ -57,7 +56,7 @@ async def test_those_who_wait_are_let_in_in_the_order_they_asked(db: Database, a
     assert await _line(db) == [asked[1].id, asked[2].id]
     assert await _do(db, store.list_due, HERE, now, 9) == [asked[0].id]
     assert await _do(db, admission_store.count_starting) == 1
-    assert await _do(db, store.list_used_ports, HERE) == {20000}
+    assert await _do(db, store.list_used_ports, HERE, [19999, 20000]) == {20000}
 
 
 async def test_what_is_claimed_is_nobody_elses_until_the_claim_lapses(
@@ -81,7 +80,7 @@ async def test_servers_of_another_place_are_left_to_it(db: Database, asked: list
     now = clock.now()
     assert await _do(db, store.list_due, "there", now, 9) == []
     assert await _do(db, store.find_next_due, "there") is None
-    assert await _do(db, store.list_used_ports, "there") == set()
+    assert await _do(db, store.list_used_ports, "there", [20000]) == set()
     assert await _do(db, store.list_live_refs, "there") == {}
     assert list(await _do(db, store.list_live_refs, HERE)) == [asked[0].id]
 
@@ -121,8 +120,8 @@ async def test_letting_go_looks_again_at_once_when_people_have_changed_their_min
         await _do(db, store.lease, [server.id], "mine", clock.now() + MINUTE)
         if wanted_meanwhile:
             await town.servers.stop(BY, server.key)
-        how = {"attempt": server.attempt, "wanted": Wanted.RUNNING, "due": None}
-        await _do(db, store.release, server.id, "mine", **how)
+        how = {"seen": server.attempt, "seen_wanted": Wanted.RUNNING, "next_due": None}
+        await _do(db, store.change_leased, [{"server": server.id, "held_by": "mine", **how}])
         due = await _do(db, store.list_due, HERE, clock.now(), 9)
         assert due == ([server.id] if wanted_meanwhile else [])
 
@@ -144,7 +143,7 @@ async def test_the_end_of_an_object_is_news_only_for_the_attempt_it_was(
 ) -> None:
     server = asked[0]
     await _admit(db, server, 20000)
-    values = {"phase": Phase.READY, "phase_attempt": 1, "due": None}
+    values = {"phase": Phase.READY, "phase_attempt": 1, "due": None, "place": HERE}
     async with db.write() as tx:
         await tx.execute(sa.update(t.servers).where(t.servers.c.id == server.id).values(**values))
     now = clock.now()
@@ -168,8 +167,8 @@ async def test_no_two_servers_of_a_place_get_the_same_port_and_a_full_range_is_s
     given = set()
     for server in asked:
         async with db.write() as tx:
-            address = await ports.choose(tx, HERE)
-            await store.admit(tx, server.id, place=HERE, address=address, now=clock.now())
+            [address] = await ports.choose(tx, HERE)
+            await store.admit(tx, {server.id: address}, HERE, clock.now())
         given.add(address.port)
     assert given == {20000, 20001, 20002}
     async with db.write() as tx:
@@ -183,7 +182,7 @@ async def test_routed_says_which_attempt_every_edge_leads_to_and_only_of_what_is
     server = asked[0]
     assert await _do(db, store.update_routed, ["ada"], {server.id: 1}) == []  # not ready
     async with db.write() as tx:
-        values = {"phase": Phase.READY, "phase_attempt": 1, "ip": "127.0.0.1", "port": 20000}
+        values = {"phase": Phase.READY, "phase_attempt": 1, "ip": "127.0.0.1", "port": 20000, "place": HERE}
         await tx.execute(sa.update(t.servers).where(t.servers.c.id == server.id).values(**values))
     assert await _do(db, store.update_routed, ["ada"], {server.id: 2}) == []  # another attempt
     assert await _do(db, store.update_routed, ["ada"], {server.id: 1}) == [server.id]

@@ -14,8 +14,7 @@ from apphub.access.actor import Actor
 from apphub.db import Database
 from apphub.db.changes import ONE_BY_ONE
 from apphub.errors import HubError
-from apphub.servers.actions import Ask
-from apphub.servers.model import ServerKey
+from apphub.servers.model import Ask, ServerKey
 from apphub.shares import Shares
 from apphub.shares.model import With
 from fakes.people import BY, Town

@@ -20,8 +20,7 @@ from apphub.kit import clock
 from apphub.reconcile import routes
 from apphub.reconcile.routes import Publisher
 from apphub.replicas import Replicas, store
-from apphub.servers.actions import Ask
-from apphub.servers.model import Phase, ServerKey
+from apphub.servers.model import Ask, Phase, ServerKey
 from apphub.settings import Settings
 from databases import admin
 from fakes.people import BY, KEYS, Town

@@ -16,7 +16,7 @@ from apphub.access.actions import Access
 from apphub.audit import By
 from apphub.db import Database, open_database
 from apphub.db import tables as t
-from apphub.db.changes import DUE, RIGHTS, routes_topic
+from apphub.db.changes import DUE, RIGHTS, routes_topic, server_topic
 from apphub.errors import HubError
 from apphub.kit.addresses import Address
 from fakes.people import Town
@@ -38,22 +38,38 @@ async def replica(url: str, folder: Path) -> AsyncGenerator[Database]:
         await db.close()
 
 
-async def _undone(db: Database) -> None:
+async def _undone(db: Database, topic: str) -> None:
     async with db.write() as tx:
-        tx.changed(DUE)
+        tx.changed(topic)
         raise RuntimeError("undone")
 
 
-async def test_a_change_wakes_other_replicas_once_it_is_committed(postgres_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("topic", [DUE, server_topic(7), RIGHTS, routes_topic("o'hara")])
+async def test_a_change_wakes_other_replicas_once_it_is_committed(
+    postgres_url: str, tmp_path: Path, topic: str
+) -> None:
     async with replica(postgres_url, tmp_path) as one, replica(postgres_url, tmp_path) as other:
-        with other.changes.listen(DUE) as news:
+        with other.changes.listen(topic) as news:
             with pytest.raises(RuntimeError, match="undone"):
-                await _undone(one)
+                await _undone(one, topic)
             await asyncio.sleep(0.3)
             assert not news.is_set()
             async with one.write() as tx:
-                tx.changed(DUE)
+                tx.changed(topic)
             await asyncio.wait_for(news.wait(), 5)
+
+
+async def test_a_replica_that_dies_once_it_has_committed_has_told_what_others_must_not_miss(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    async with replica(postgres_url, tmp_path) as one, replica(postgres_url, tmp_path) as other:
+        one._hint = lambda _: None  # type: ignore[attr-defined] # it dies before it says more
+        with other.changes.listen(DUE) as hint, other.changes.listen(RIGHTS) as rights:
+            async with one.write() as tx:
+                tx.changed(DUE, RIGHTS)
+            await asyncio.wait_for(rights.wait(), 5)
+            await asyncio.sleep(0.3)
+            assert not hint.is_set()
 
 
 async def test_with_sslmode_all_connections_are_secured_or_none_is_made(

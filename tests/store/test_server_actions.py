@@ -19,9 +19,9 @@ from apphub.people.model import NoSuchUser
 from apphub.profiles.model import BadOption, NoSuchProfile, NotYours
 from apphub.reconcile import store as reconcile_store
 from apphub.servers import store
-from apphub.servers.actions import Ask
 from apphub.servers.model import (
     AlreadyRunning,
+    Ask,
     HubFull,
     NoSuchServer,
     Phase,
@@ -52,7 +52,8 @@ async def _set(town: Town, server: Server, **values: Any) -> None:
 
 async def _up(town: Town, key: ServerKey, ask: Ask = Ask()) -> Server:  # noqa: B008 - frozen
     server = await town.servers.start(BY, key, ask)
-    await _set(town, server, phase=Phase.READY, phase_attempt=server.attempt, routed_attempt=server.attempt)
+    up = {"phase": Phase.READY, "place": "here", "phase_attempt": server.attempt}
+    await _set(town, server, **up, routed_attempt=server.attempt)
     found = await town.servers.find(key)
     assert found is not None
     assert found.ready
@@ -60,7 +61,8 @@ async def _up(town: Town, key: ServerKey, ask: Ask = Ask()) -> Server:  # noqa: 
 
 
 async def _down(town: Town, server: Server, **values: Any) -> None:
-    await _set(town, server, phase=Phase.STOPPED, phase_attempt=server.attempt, routed_attempt=None, **values)
+    down = {"phase": Phase.STOPPED, "place": None, "phase_attempt": server.attempt}
+    await _set(town, server, **down, routed_attempt=None, **values)
 
 
 async def test_a_start_writes_what_is_wanted_and_wakes_the_reconciler(place: Town) -> None:
@@ -161,9 +163,7 @@ async def test_a_queued_start_that_is_stopped_is_over_at_once_and_one_let_in_is_
     assert not queued.active
     server = await place.servers.start(BY, LAB, Ask())
     async with place.db.write() as tx:
-        await reconcile_store.admit(
-            tx, server.id, place="here", address=Address("127.0.0.1", 20001), now=server.created
-        )
+        await reconcile_store.admit(tx, {server.id: Address("127.0.0.1", 20001)}, "here", server.created)
     await place.servers.stop(BY, LAB)
     let_in = await place.servers.find(LAB)
     assert let_in is not None

@@ -7,8 +7,8 @@ from datetime import timedelta
 from test_reconcile_loop import LAB, World, ready, resting, world
 
 from apphub.reconcile.removals import Removals
-from apphub.servers.actions import Ask
 from apphub.servers.care import Care
+from apphub.servers.model import Ask
 from fakes.people import BY
 
 __all__ = ["world"]

@@ -11,8 +11,7 @@ from apphub.access.grants import Target
 from apphub.db import Database
 from apphub.errors import Invalid, NotFound
 from apphub.kit import clock
-from apphub.servers.actions import Ask
-from apphub.servers.model import ServerKey
+from apphub.servers.model import Ask, ServerKey
 from apphub.shares import Shares
 from apphub.shares.model import MayNotShare, NoSuchShare, Of, With
 from fakes.people import BY, Town

@@ -13,8 +13,7 @@ from apphub.db import tables as t
 from apphub.declared.profiles import apply_profiles
 from apphub.profiles.model import NotYours
 from apphub.reconcile.launch_rights import LaunchRights
-from apphub.servers.actions import Ask
-from apphub.servers.model import Phase, ServerKey, Wanted
+from apphub.servers.model import Ask, Phase, ServerKey, Wanted
 from apphub.settings import Profile, effective_profiles
 from apphub.shares import Shares
 from apphub.shares.model import LEVELS, Closed, Level, Of, With

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from apphub.access.grants import Grants
 from apphub.access.model import NewToken, NoSuchRole, Owner, Token
 from apphub.db import Tx
 from apphub.db import tables as t
+from apphub.db.among import among
 from apphub.db.types import as_json, from_micros, json_row, json_rows, to_micros
 from apphub.kit import clock, secrets
 
@@ -283,9 +284,10 @@ _TOKENS_OF = (
     )
     .order_by(k.id)
 )
-_INSERT_TOKEN = sa.insert(t.tokens).returning(k.id)
+_INSERT_TOKENS = sa.insert(t.tokens)
+_INSERT_TOKEN = _INSERT_TOKENS.returning(k.id)
 _DELETE_TOKEN = sa.delete(t.tokens).where(k.id == sa.bindparam("token")).returning(k.user_id)
-_DELETE_OF_SERVER = sa.delete(t.tokens).where(k.server_id == sa.bindparam("server"))
+_DELETE_OF_SERVERS = sa.delete(t.tokens).where(among(k.server_id, "servers"))
 _USED = sa.update(t.tokens).where(k.id == sa.bindparam("token")).values(last_used=sa.bindparam("now"))
 _ACTIVE = (
     sa.update(t.users)
@@ -306,8 +308,18 @@ def token_of(row: Any) -> Token:
 
 async def insert_token(tx: Tx, new: NewToken, now: datetime) -> int:
     """Store a token's digest; its id."""
+    return int((await tx.execute(_INSERT_TOKEN, _token_row(new, now))).scalar_one())
+
+
+async def insert_tokens(tx: Tx, new: Sequence[NewToken], now: datetime) -> None:
+    """Store the digests of tokens."""
+    if new:
+        await tx.execute(_INSERT_TOKENS, [_token_row(one, now) for one in new])
+
+
+def _token_row(new: NewToken, now: datetime) -> dict[str, Any]:
     digest = secrets.digest(new.secret)
-    values = {
+    return {
         "scheme": secrets.SHA256,
         "prefix": digest,
         "digest": digest,
@@ -322,7 +334,6 @@ async def insert_token(tx: Tx, new: NewToken, now: datetime) -> int:
         "expires": new.expires,
         "source": new.source,
     }
-    return int((await tx.execute(_INSERT_TOKEN, values)).scalar_one())
 
 
 async def find_token(tx: Tx, token_id: int) -> Token | None:
@@ -341,9 +352,10 @@ async def delete_token(tx: Tx, token_id: int) -> list[int]:
     return (await tx.execute(_DELETE_TOKEN, {"token": token_id})).scalars()
 
 
-async def delete_tokens_of_server(tx: Tx, server_id: int) -> None:
-    """Revoke the tokens that a server uses itself."""
-    await tx.execute(_DELETE_OF_SERVER, {"server": server_id})
+async def delete_tokens_of_servers(tx: Tx, ids: Collection[int]) -> None:
+    """Revoke the tokens that servers use themselves."""
+    if ids:
+        await tx.execute(_DELETE_OF_SERVERS, {"servers": ids})
 
 
 async def note_use(tx: Tx, *, token_id: int | None, user_id: int | None, now: datetime) -> None:

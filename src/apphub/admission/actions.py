@@ -102,9 +102,9 @@ class Admission:
 
     # -- who asks --------------------------------------------------------------------------
 
-    async def check(self, tx: Tx, person: Person, offer: Offer) -> None:
+    def check(self, catalogue: Catalogue, person: Person, offer: Offer) -> None:
         """Raise `NeverFits` unless a start of this profile can have room, now or later."""
-        ledger = self._limits(await self._profiles.current(tx))
+        ledger = self._limits(catalogue)
         if (never := ledger.impossible(self._start_of(person, offer))) is not None:
             raise NeverFits(never)
 

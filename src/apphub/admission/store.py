@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,15 +11,16 @@ import sqlalchemy as sa
 from apphub.admission.model import HUB, Amount, Scope, Waiting
 from apphub.db import Tx
 from apphub.db import tables as t
+from apphub.db.among import among
+from apphub.db.lock import LINE, take_turns
 from apphub.db.types import Moment
-from apphub.db.upsert import upsert
+from apphub.db.upsert import Upsert
 
 c = t.servers.c
 u = t.users.c
 g = t.groups.c
 l = t.line.c  # noqa: E741 - one letter for each table
 
-_HELD = c.place.is_not(None)
 _STARTING = ("stopped", "failed", "starting")
 _ORDER = (c.turn, c.group_turn, c.requested, c.id)
 
@@ -37,18 +38,18 @@ _DUE_LINE = _LINE.where(
 )
 _ANYBODY = sa.select(sa.literal(1)).select_from(t.servers).where(t.WAITING).limit(1)
 _COUNT_LINE = sa.select(sa.func.count()).select_from(t.servers).where(t.WAITING)
-_COUNT_HELD = sa.select(sa.func.count()).select_from(t.servers).where(_HELD)
-_COUNT_STARTING = sa.select(sa.func.count()).where(_HELD, c.phase.in_(_STARTING))
+_COUNT_HELD = sa.select(sa.func.count()).select_from(t.servers).where(t.HELD)
+_COUNT_STARTING = sa.select(sa.func.count()).where(t.HELD, c.phase.in_(_STARTING))
 _SUMS = (sa.func.count(), sa.func.coalesce(sa.func.sum(c.cpu), 0), sa.func.coalesce(sa.func.sum(c.memory), 0))
-_HUB_TAKES = sa.select(*_SUMS).where(_HELD)
+_HUB_TAKES = sa.select(*_SUMS).where(t.HELD)
 _USERS_TAKE = (
     sa.select(c.user_id, *_SUMS)
-    .where(_HELD, c.user_id.in_(sa.bindparam("users", expanding=True)))
+    .where(t.HELD, c.user_id.in_(sa.bindparam("users", expanding=True)))
     .group_by(c.user_id)
 )
 _PROFILES_TAKE = (
     sa.select(c.profile_id, *_SUMS)
-    .where(_HELD, c.profile_id.in_(sa.bindparam("profiles", expanding=True)))
+    .where(t.HELD, c.profile_id.in_(sa.bindparam("profiles", expanding=True)))
     .group_by(c.profile_id)
 )
 _GROUPS_TAKE = (
@@ -56,7 +57,7 @@ _GROUPS_TAKE = (
     .select_from(t.servers)
     .join(t.memberships, t.memberships.c.user_id == c.user_id)
     .join(t.groups, g.id == t.memberships.c.group_id)
-    .where(_HELD, g.name.in_(sa.bindparam("groups", expanding=True)))
+    .where(t.HELD, g.name.in_(sa.bindparam("groups", expanding=True)))
     .group_by(g.name)
 )
 _GROUPS_OF = (
@@ -93,12 +94,23 @@ _TAKE_GROUP_TURN = (
     sa.update(t.groups)
     .where(g.id == _LEAST.scalar_subquery())
     .values(turn=sa.case((g.turn > _GROUP_TURN, g.turn), else_=_GROUP_TURN) + 1)
-    .returning(g.turn)
+    .returning(sa.bindparam("user", type_=sa.BigInteger), g.turn)
 )
 _TURNS_OF = sa.select(
     sa.func.max(c.turn),
     sa.func.max(c.group_turn),
-).where(c.id.in_(sa.bindparam("ids", expanding=True)))
+).where(among(c.id, "ids"))
+
+
+_FORWARD = Upsert(
+    t.line,
+    key=["id"],
+    change=lambda new: {
+        "turn": sa.case((new.turn > l.turn, new.turn), else_=l.turn),
+        "group_turn": sa.case((new.group_turn > l.group_turn, new.group_turn), else_=l.group_turn),
+    },
+)
+_PUT_TIME = Upsert(t.start_times, key=["profile_id"], change=lambda new: {"seconds": new.seconds})
 
 
 async def list_line(tx: Tx, most: int, after: int = 0, due: datetime | None = None) -> list[Waiting]:
@@ -156,33 +168,37 @@ async def _some(tx: Tx, statement: sa.Select[Any], **names: Collection[Any]) -> 
     return list(await tx.execute(statement, {name: list(values) for name, values in names.items()}))
 
 
-async def take_turn(tx: Tx, user_id: int, now: datetime) -> tuple[int, int]:
-    """The turn of a person's next start, and that of their group in it; the person was active now, too.
+async def take_places(tx: Tx, users: Sequence[int], now: datetime) -> list[tuple[int, int]]:
+    """The turn of each person's next start, and that of their group in it; they were active now, too.
 
     Turns only rise: a person's next one comes after their last, and nobody new comes before the
-    turn that is being let in. Groups take turns in the same way once there is a line. Somebody in
-    several counts for the one that has had least; somebody in none is a group of one.
+    turn that is being let in. Groups take turns in the same way once there is a line, as there is for
+    all of these but the first. Somebody in several counts for the one that has had least; somebody in
+    none is a group of one.
     """
-    turn, line, group_turn = (await tx.execute(_TAKE_TURN, {"user": user_id, "now": now})).one()
-    if not line:
-        return turn, group_turn
-    found = (await tx.execute(_TAKE_GROUP_TURN, {"user": user_id})).scalar()
-    return turn, group_turn + 1 if found is None else found
+    rows = (await tx.execute(_TAKE_TURN, [{"user": user, "now": now} for user in users])).all()
+    behind = [user for number, (user, row) in enumerate(zip(users, rows, strict=True)) if number or row[1]]
+    turns = await _take_group_turns(tx, behind)
+    return [
+        (turn, group_turn if user not in turns else turns[user] or group_turn + 1)
+        for user, (turn, _, group_turn) in zip(users, rows, strict=True)
+    ]
+
+
+async def _take_group_turns(tx: Tx, users: Sequence[int]) -> dict[int, int | None]:
+    """The turn of each person's group; None for those who are in no group."""
+    if not users:
+        return {}
+    await take_turns(tx, LINE)  # who takes several could wait in a circle with others who do
+    return dict.fromkeys(users, None) | {
+        row[0]: row[1] for row in await tx.execute(_TAKE_GROUP_TURN, [{"user": user} for user in users])
+    }
 
 
 async def note_turns(tx: Tx, ids: Collection[int]) -> None:
     """Whose turn it is, now that these are let in."""
-    turn, group_turn = (await tx.execute(_TURNS_OF, {"ids": list(ids)})).one()
-    await upsert(
-        tx,
-        t.line,
-        {"id": 1, "turn": turn, "group_turn": group_turn},
-        key=["id"],
-        change=lambda new: {
-            "turn": sa.case((new.turn > l.turn, new.turn), else_=l.turn),
-            "group_turn": sa.case((new.group_turn > l.group_turn, new.group_turn), else_=l.group_turn),
-        },
-    )
+    turn, group_turn = (await tx.execute(_TURNS_OF, {"ids": ids})).one()
+    await _FORWARD(tx, {"id": 1, "turn": turn, "group_turn": group_turn})
 
 
 async def list_times(tx: Tx) -> dict[int, float]:
@@ -193,10 +209,4 @@ async def list_times(tx: Tx) -> dict[int, float]:
 
 async def put_time(tx: Tx, profile_id: int, seconds: float) -> None:
     """Note how long starts of a profile take."""
-    await upsert(
-        tx,
-        t.start_times,
-        {"profile_id": profile_id, "seconds": seconds},
-        key=["profile_id"],
-        change=lambda new: {"seconds": new.seconds},
-    )
+    await _PUT_TIME(tx, {"profile_id": profile_id, "seconds": seconds})

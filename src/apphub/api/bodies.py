@@ -9,7 +9,7 @@ from typing import Any
 from apphub.api.schema.bodies import Start
 from apphub.errors import Invalid, shown
 from apphub.kit import clock
-from apphub.servers.actions import Ask
+from apphub.servers.model import Ask
 from apphub.web.request import HubRequest
 
 #: Activity may be this far ahead of the hub's clock.

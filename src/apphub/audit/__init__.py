@@ -2,6 +2,6 @@
 
 from apphub.audit.actions import Audit
 from apphub.audit.model import HUB, By
-from apphub.audit.store import insert_entry
+from apphub.audit.store import insert_all, insert_entry
 
-__all__ = ["HUB", "Audit", "By", "insert_entry"]
+__all__ = ["HUB", "Audit", "By", "insert_all", "insert_entry"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -48,6 +48,14 @@ async def insert_entries(tx: Tx, by: By, action: str, targets: Mapping[str, Any]
     if targets:
         rows = [_row(by, action, target, None, after) for target, after in targets.items()]
         await tx.execute(_INSERT, rows)
+
+
+async def insert_all(tx: Tx, entries: Sequence[tuple[By, str, str, Any]]) -> None:
+    """What several have done at once: who, the action, its target, and what that is after it."""
+    if entries:
+        await tx.execute(
+            _INSERT, [_row(by, action, target, None, after) for by, action, target, after in entries]
+        )
 
 
 async def list_entries(tx: Tx, search: Search, *, before: int | None, limit: int) -> list[Entry]:

@@ -47,6 +47,11 @@ def server_topic(server_id: int) -> str:
     return f"server:{server_id}"
 
 
+def is_hint(topic: str) -> bool:
+    """Whether nobody relies on hearing of it: rows are looked at again soon by all whom it concerns."""
+    return topic == DUE or topic.startswith("server:")
+
+
 def routes_topic(user: str) -> str:
     """The topic of the routes of one person's servers."""
     return f"{ROUTES}:{user}"

@@ -82,6 +82,11 @@ class Database(ABC):
     def __init__(self) -> None:
         self.changes = Changes()
 
+    @property
+    def joined(self) -> bool:
+        """Whether what this task reads and writes is part of a transaction (`as_one`)."""
+        return _joined() is not None
+
     def read(self) -> AbstractAsyncContextManager[Tx]:
         """Run single statements, each seeing what is committed when it starts."""
         return self._read() if (tx := _joined()) is None else _part_of(tx)

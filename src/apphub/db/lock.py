@@ -17,6 +17,7 @@ DECLARED = 4_817_220_934
 LAUNCH_RIGHTS = 4_817_220_935
 JOBS = 4_817_220_936
 ROUTED = 4_817_220_937
+LINE = 4_817_220_938
 
 
 _LOCK = sa.select(sa.func.pg_advisory_xact_lock(sa.bindparam("number", type_=sa.BigInteger)))

@@ -2,15 +2,19 @@
 
 SQLAlchemy writes the statements, and asyncpg alone runs them, from a pool of its own: a round
 trip costs less than what SQLAlchemy's way to it does. Replicas tell each other what they
-changed (LISTEN/NOTIFY, in the transaction of the change itself). The word is a hint: a replica
-that was not listening for a moment takes it that everything has changed, and reads rows again.
+changed (LISTEN/NOTIFY). A replica that was not listening for a moment takes it that everything
+has changed, and reads rows again.
+
+Word of what others must not miss (rights, routes) is part of the transaction of the change itself.
+PostgreSQL lets only one such transaction commit at a time, to the disk and back, so what is only
+a hint (`changes.is_hint`) follows after the commit, for many commits at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
@@ -20,6 +24,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
+from apphub.db.changes import is_hint
 from apphub.db.engine import Database, DatabaseAway, Tx, encode_json, one_set
 from apphub.db.prepared import Statements
 from apphub.db.refusals import told
@@ -118,6 +123,8 @@ class PostgresDatabase(Database):
         self._statements = Statements(PGDialect_asyncpg(json_serializer=encode_json))  # type: ignore[no-untyped-call]
         #: Tells this replica's words from those of others.
         self._name = secrets.token_hex(8)
+        self._hints: set[str] = set()
+        self._hinting: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(cls, url: str) -> PostgresDatabase:
@@ -162,7 +169,9 @@ class PostgresDatabase(Database):
                         tx = _PostgresTx(connection, self._statements)
                         yield tx
                         committing = tx.topics
-                        ended = await connection.execute(self._commit(tx.topics))
+                        told = self._telling([topic for topic in committing if not is_hint(topic)])
+                        # In one round trip: a text cannot have parameters then.
+                        ended = await connection.execute(f"{told}; commit" if told else "commit")
                     except BaseException:
                         with suppress(*_WRONG):
                             await connection.execute("rollback")
@@ -172,12 +181,28 @@ class PostgresDatabase(Database):
         finally:
             # Told also when the caller gives up during the commit, which may have succeeded.
             self.changes.tell(committing)
+            self._hint(filter(is_hint, committing))
 
-    def _commit(self, topics: Sequence[str]) -> str:
-        """The end of a transaction and its words, in one round trip: a text cannot have parameters then."""
+    def _telling(self, topics: Sequence[str]) -> str:
         words = (f"{self._name} {topic}".replace("'", "''") for topic in topics)
         told = ", ".join(f"pg_notify('{CHANNEL}', '{word}')" for word in words)
-        return f"select {told}; commit" if told else "commit"
+        return f"select {told}" if told else ""
+
+    def _hint(self, topics: Iterable[str]) -> None:
+        self._hints.update(topics)
+        if self._hints and self._hinting is None:
+            self._hinting = asyncio.create_task(self._send_hints())
+
+    async def _send_hints(self) -> None:
+        try:
+            while self._hints:
+                topics, self._hints = sorted(self._hints), set()
+                with suppress(DatabaseAway):  # whoever waits for them looks at the rows
+                    async with self._connected() as connection:
+                        with _failing():
+                            await connection.execute(self._telling(topics))
+        finally:
+            self._hinting = None
 
     async def hear(self) -> None:
         """One connection listens; whenever it had to be made anew, everybody looks at the rows again."""
@@ -216,4 +241,6 @@ class PostgresDatabase(Database):
     async def close(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE):
+                if self._hinting is not None:
+                    await self._hinting
                 await self._pool.close()

@@ -90,11 +90,18 @@ class _SqliteTx(Tx):
 
     async def _run_many(self, statement: sa.Executable, sets: list[Any]) -> Rows:
         """Run it with each set of parameters, and let others have their turn now and then."""
+        prepared = self._statements.prepare(statement, sets[0])
+        rows: list[Any] = []
         count = 0
         for first in range(0, len(sets), SETS):
-            count += self._connection.execute(statement, sets[first : first + SETS]).rowcount
+            some = [prepared.arguments(one) for one in sets[first : first + SETS]]
+            if prepared.returns:
+                for arguments in some:
+                    rows += self._driver.execute(prepared.sql, arguments).fetchall()
+            else:
+                count += self._driver.executemany(prepared.sql, some).rowcount
             await asyncio.sleep(0)
-        return Rows((), count)
+        return Rows(prepared.rows(rows), len(rows) if prepared.returns else count)
 
 
 class _Committer:

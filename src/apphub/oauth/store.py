@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -99,19 +99,42 @@ _OTHERS_THERE = sa.delete(t.oauth_clients).where(
         sa.and_(_THIS, o.client_id != sa.bindparam("client")),
     )
 )
-_MOVE_CLIENT = sa.update(t.oauth_clients).where(_THIS)
+_MOVE_CLIENT = (
+    sa.update(t.oauth_clients)
+    .where(_THIS)
+    .values(redirect_uri=sa.bindparam("there"), description=sa.bindparam("words"))
+    .returning(o.server_id)
+)
 _ADD_CLIENT = sa.insert(t.oauth_clients)
 
 
-async def upsert_server_client(
-    tx: Tx, server_id: int, *, client_id: str, redirect_uri: str, description: str
-) -> None:
-    """Register a server as a client; one that had the address before it (a server since renamed) loses it."""
-    await tx.execute(_OTHERS_THERE, {"there": redirect_uri, "server": server_id, "client": client_id})
-    values = {"redirect_uri": redirect_uri, "description": description}
-    if not (await tx.execute(_MOVE_CLIENT, {"server": server_id, **values})).rowcount:
-        new = {"client_id": client_id, "server_id": server_id, "allowed_scopes": [], "no_confirm": False}
-        await tx.execute(_ADD_CLIENT, new | values)
+class ServerClient(NamedTuple):
+    """A server as an OAuth client."""
+
+    server_id: int
+    client_id: str
+    redirect_uri: str
+    description: str
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """Its columns."""
+        return {**self._asdict(), "allowed_scopes": [], "no_confirm": False}
+
+
+async def upsert_server_clients(tx: Tx, clients: Sequence[ServerClient]) -> None:
+    """Register servers as clients; who had such an address before (a server since renamed) loses it."""
+    if not clients:
+        return
+    here = [{"there": one.redirect_uri, "server": one.server_id, "client": one.client_id} for one in clients]
+    await tx.execute(_OTHERS_THERE, here)
+    moves = [
+        {"there": one.redirect_uri, "server": one.server_id, "words": one.description} for one in clients
+    ]
+    moved = set((await tx.execute(_MOVE_CLIENT, moves)).scalars())
+    new = [one.row for one in clients if one.server_id not in moved]
+    if new:
+        await tx.execute(_ADD_CLIENT, new)
 
 
 async def upsert_service_client(

@@ -26,8 +26,7 @@ from apphub.pages.forms import PREFIX, Form
 from apphub.pages.home import last_options
 from apphub.pages.said import say
 from apphub.profiles.model import PROFILE
-from apphub.servers.actions import Ask
-from apphub.servers.model import AlreadyRunning, ServerKey, parse_server_name
+from apphub.servers.model import AlreadyRunning, Ask, ServerKey, parse_server_name
 from apphub.servers.views import Account
 from apphub.settings import Profile
 from apphub.web.errors import status_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from apphub.db import Tx
 from apphub.db import tables as t
+from apphub.db.among import among
 from apphub.db.types import json_rows
 from apphub.people.model import SOURCES, NoSuchUser, Person, Source
 
@@ -45,6 +46,14 @@ PERSON = (
 )
 
 _FIND = sa.select(*PERSON).where(u.name == sa.bindparam("name"), u.deleted.is_(None))
+#: Rows that only refer to the person may still be written: tokens of their servers.
+_LOCK = _FIND.with_for_update(of=t.users, key_share=True)
+_LOCK_ALL = (
+    sa.select(*PERSON)
+    .where(among(u.name, "names"), u.deleted.is_(None))
+    .order_by(u.id)
+    .with_for_update(of=t.users, key_share=True)
+)
 _EXISTING = sa.select(u.name).where(u.name.in_(sa.bindparam("names", expanding=True)))
 _IDS = sa.select(u.name, u.id).where(u.name.in_(sa.bindparam("names", expanding=True)), u.deleted.is_(None))
 
@@ -60,6 +69,26 @@ async def find_person(tx: Tx, name: str) -> Person | None:
     """The person of this name, if any."""
     row = (await tx.execute(_FIND, {"name": name})).first()
     return None if row is None else person_of(row)
+
+
+async def lock_person(tx: Tx, name: str) -> Person:
+    """The person of this name, of whom no other transaction changes or adds anything meanwhile that locks, too.
+
+    Raises `NoSuchUser`.
+    """
+    row = (await tx.execute(_LOCK, {"name": name})).first()
+    if row is None:
+        raise NoSuchUser(name)
+    return person_of(row)
+
+
+async def lock_people(tx: Tx, names: Collection[str]) -> dict[str, Person]:
+    """The same of several people, by their names: those that there are."""
+    if len(names) > 1:
+        rows = (await tx.execute(_LOCK_ALL, {"names": names})).all()
+    else:
+        rows = (await tx.execute(_LOCK, {"name": next(iter(names), "")})).all()
+    return {person.name: person for person in map(person_of, rows)}
 
 
 async def get_person(tx: Tx, name: str) -> Person:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -30,7 +29,7 @@ from apphub.reconcile.ports import NoPortLeft
 from apphub.reconcile.steps import Steps
 from apphub.replicas import Replicas
 from apphub.runtimes.base import Life, Ref, Sight
-from apphub.servers import store as servers_store
+from apphub.servers.lookup import Lookup
 from apphub.servers.model import LIVE, Phase, Server
 
 log = structlog.get_logger(__name__)
@@ -39,6 +38,8 @@ log = structlog.get_logger(__name__)
 LEASE = timedelta(seconds=30)
 #: Servers claimed in one transaction.
 CLAIM = 100
+#: Between two looks at least: what comes meanwhile goes together.
+APART = timedelta(milliseconds=50)
 #: The loop looks at the rows at least this often, news or not.
 IDLE = timedelta(seconds=10)
 #: Between two looks for objects that no row knows of, where other hubs may have left some.
@@ -49,24 +50,22 @@ POSTPONED = timedelta(seconds=2)
 FIRST_PROBE, LAST_PROBE = 0.01, 0.25
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How long."""
-
-    start_timeout: timedelta
-    poll: timedelta
-
-
 class Reconciler:
     """The loop of one hub."""
 
     def __init__(
-        self, db: Database, steps: Steps, pace: Pace, admission: Admission, replicas: Replicas | None = None
+        self,
+        db: Database,
+        steps: Steps,
+        start_timeout: timedelta,
+        admission: Admission,
+        replicas: Replicas | None = None,
     ) -> None:
         self._db = db
         self._replicas = replicas or Replicas(db, steps.runtime.place)
         self._steps = steps
-        self._pace = pace
+        self._start_timeout = start_timeout
+        self._lookup = Lookup(db)
         self._admission = admission
         self._place = steps.runtime.place
         self._held: set[int] = set()
@@ -86,12 +85,14 @@ class Reconciler:
             with self._db.changes.listen(DUE) as news:
                 while True:
                     news.clear()
+                    begun = clock.now()
                     claimed = await self._claim()
                     for server_id, lease in claimed:
                         self._held.add(server_id)
                         task = group.create_task(self._take(server_id, lease))
                         task.add_done_callback(self._letting_go(server_id))
                     if len(claimed) < CLAIM:
+                        await asyncio.sleep((begun + APART - clock.now()).total_seconds())
                         await self._rest(news)
 
     def _letting_go(self, server_id: int) -> Callable[[asyncio.Task[None]], None]:
@@ -112,18 +113,20 @@ class Reconciler:
         """Lease what is due, and let in as many of those that wait as there is room for."""
         now = clock.now()
         async with self._db.read() as tx:
-            if not await self._due(tx, now) and not await self._may_admit(tx, now):
-                return []
+            due, waits = bool(await self._due(tx, now, 1)), await self._may_admit(tx, now)
+        if not due and not waits:
+            return []
         async with self._db.write() as tx:
-            ids = await self._due(tx, now)
-            ids += await self._admit(tx, now, CLAIM - len(ids))
+            ids = await self._due(tx, now) if due else []
+            if waits:
+                ids += await self._admit(tx, now, CLAIM - len(ids))
             lease = f"{self._replicas.id}-{secrets.token_hex(8)}"
             if ids:
                 await store.lease(tx, ids, lease, now + LEASE)
         return [(server_id, lease) for server_id in ids]
 
-    async def _due(self, tx: Tx, now: datetime) -> list[int]:
-        return await store.list_due(tx, self._place, now, CLAIM)
+    async def _due(self, tx: Tx, now: datetime, most: int = CLAIM) -> list[int]:
+        return await store.list_due(tx, self._place, now, most)
 
     async def _may_admit(self, tx: Tx, now: datetime) -> bool:
         found = await self._admission.next(tx, now, 1)
@@ -131,25 +134,20 @@ class Reconciler:
 
     async def _admit(self, tx: Tx, now: datetime, most: int) -> list[int]:
         """Let in whom there is room for: counted and taken by one replica at a time, so never too much."""
-        if most <= 0 or not await admission_store.anybody_waits(tx):
-            return []
         await take_turns(tx, ADMISSION)
         found = await self._admission.next(tx, now, most)
         for server_id, shortage in found.never.items():
             if await store.turn_away(tx, server_id, str(NeverFits(shortage))):
                 log.info("server.never_fits", server=server_id, why=str(shortage))
                 tx.changed(server_topic(server_id))
-        let_in = []
-        used = await store.list_used_ports(tx, self._place) if found.let_in else set()
-        for server_id in found.let_in:
-            try:
-                address = await self._steps.ports.choose(tx, self._place, beside=used)
-            except NoPortLeft as error:
-                log.warning("reconcile.no_port", why=str(error))
-                break
-            if await store.admit(tx, server_id, place=self._place, address=address, now=now):
-                used.add(address.port)
-                let_in.append(server_id)
+        if not found.let_in:
+            return []
+        try:
+            addresses = await self._steps.ports.choose(tx, self._place, len(found.let_in))
+        except NoPortLeft as error:
+            log.warning("reconcile.no_port", why=str(error))
+            return []
+        let_in = await store.admit(tx, dict(zip(found.let_in, addresses, strict=False)), self._place, now)
         if let_in:
             await admission_store.note_turns(tx, let_in)
         return let_in
@@ -180,8 +178,7 @@ class Reconciler:
         with self._db.changes.listen(server_topic(server_id)) as news:
             while True:
                 news.clear()
-                async with self._db.read() as tx:
-                    server = await servers_store.find_server_by_id(tx, server_id)
+                server = await self._lookup.find(server_id)
                 if server is None:
                     return
                 sight = await self._steps.observe(server)
@@ -190,7 +187,7 @@ class Reconciler:
                 if step is Step.WAIT and server.phase is not Phase.STARTING:
                     if await self._is_unused(server):
                         continue
-                    await self._let_go(server, lease)
+                    await self._steps.let_go(server, lease)
                     return
                 if not await self._do(step, why, server, sight, lease):
                     return
@@ -210,7 +207,7 @@ class Reconciler:
         )
 
     def _standing(self, server: Server) -> Standing:
-        timeout = self._pace.start_timeout
+        timeout = self._start_timeout
         if server.plan is not None and server.plan.start_timeout is not None:
             timeout = timedelta(seconds=server.plan.start_timeout)
         admitted = server.admitted
@@ -229,7 +226,8 @@ class Reconciler:
             case Step.LAUNCH:
                 return await self._steps.launch(server, lease)
             case Step.READY:
-                return await self._steps.ready(server, lease)
+                await self._steps.ready(server, lease)
+                return False
             case Step.STOP:
                 return await self._steps.stop(server, lease, why, sight)
             case Step.DELETE:
@@ -237,10 +235,11 @@ class Reconciler:
                     await asyncio.sleep(0.2)
                 return True
             case Step.REST:
-                return await self._steps.rest(server, lease)
+                await self._steps.rest(server, lease)
+                return False
             case Step.FORGET:
                 if not await self._steps.forget(server, lease):
-                    await self._let_go(server, lease)
+                    await self._steps.let_go(server, lease)
                 return False
             case Step.WAIT:
                 return True
@@ -249,19 +248,9 @@ class Reconciler:
         end = unused_at(server)
         return end is not None and end <= clock.now() and await stop_unused(self._db, server.id)
 
-    async def _let_go(self, server: Server, lease: str) -> None:
-        poll = server.phase is Phase.READY and not self._steps.runtime.watches
-        looks = [clock.now() + self._pace.poll if poll else None, unused_at(server)]
-        if server.asked_again:  # while it ran: it is at rest now, and waits to be let in
-            looks.append(clock.now())
-        due = min((look for look in looks if look is not None), default=None)
-        async with self._db.write() as tx:
-            await store.release(tx, server.id, lease, attempt=server.attempt, wanted=server.wanted, due=due)
-            tx.changed(DUE)
-
     async def _renew(self, server_id: int, lease: str) -> bool:
         async with self._db.write() as tx:
-            return await store.update_leased(tx, server_id, lease, lease_until=clock.now() + LEASE)
+            return await store.renew(tx, server_id, lease, clock.now() + LEASE)
 
     def _exited(self, ref: Ref) -> None:
         """An object has ended: wake the task that holds its server, and remember it for when nobody does."""

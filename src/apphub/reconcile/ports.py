@@ -1,14 +1,18 @@
-"""Which port a server gets: one of the configured range that no other server of the place has."""
+"""Which ports servers get: those of the configured range that no other server of the place has."""
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
+from random import SystemRandom
 
 from apphub.db import Tx
 from apphub.errors import Unavailable
 from apphub.kit.addresses import Address
 from apphub.reconcile import store
+
+#: So many ports are tried for each that is wanted, before all that are in use are looked through.
+TRIES = 16
+_CHANCE = SystemRandom()
 
 
 class NoPortLeft(Unavailable):
@@ -23,18 +27,20 @@ class Ports:
     last: int
     ip: str = "127.0.0.1"
 
-    async def choose(self, tx: Tx, place: str, *, beside: set[int] | None = None) -> Address:
-        """A port at random, so that one just given up is not taken again at once.
+    async def choose(self, tx: Tx, place: str, count: int = 1) -> list[Address]:
+        """So many, or as many as there are left; raises `NoPortLeft`.
 
-        `beside` are ports that this transaction has given away already.
+        At random, so that one just given up is not taken again at once.
         """
-        used = beside if beside is not None else await store.list_used_ports(tx, place)
-        size = self.last - self.first + 1
-        if len(used) >= size:
+        everything = range(self.first, self.last + 1)
+        tried = _CHANCE.sample(everything, min(len(everything), TRIES * count))
+        free = await self._free(tx, place, tried)
+        if len(free) < count and len(tried) < len(everything):
+            free = await self._free(tx, place, _CHANCE.sample(everything, len(everything)))
+        if not free:
             raise NoPortLeft("All ports for servers are in use.", "Widen `processes.ports` in the settings.")
-        start = secrets.randbelow(size)
-        for step in range(size):
-            port = self.first + (start + step) % size
-            if port not in used:
-                return Address(self.ip, port)
-        raise NoPortLeft("All ports for servers are in use.", "Widen `processes.ports` in the settings.")
+        return [Address(self.ip, port) for port in free[:count]]
+
+    async def _free(self, tx: Tx, place: str, ports: list[int]) -> list[int]:
+        used = await store.list_used_ports(tx, place, ports)
+        return [port for port in ports if port not in used]

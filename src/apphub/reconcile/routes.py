@@ -11,7 +11,6 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 import structlog
@@ -29,12 +28,14 @@ from apphub.proxy.base import AT_HOST, DataPlane, Guard, Route, Scope, by_scope,
 from apphub.reconcile import store
 from apphub.reconcile.services import service_routes
 from apphub.replicas import Replicas
-from apphub.replicas.store import delete_held, has_others, held_by_all, upsert_held
+from apphub.replicas.store import delete_held, has_others, upsert_held
 
 log = structlog.get_logger(__name__)
 
 #: Users whose routes are published in one go.
 TOGETHER = 1000
+#: Seconds after which the next follow, so that what comes meanwhile goes together.
+APART = 0.05
 #: Seconds that other replicas have to confirm a route that all edges of this one have.
 PATIENCE = 2.0
 
@@ -172,6 +173,7 @@ class Publisher:
                         # No edge is there to hear it: keep the change, and look again.
                         box.put(part)
                         await asyncio.sleep(0.1)
+                await asyncio.sleep(APART)
 
     async def _follow_services(self) -> None:
         with self._db.changes.listen(SERVICES) as news:
@@ -261,14 +263,14 @@ class Publisher:
 
     async def _record(self, users: list[str], routed: dict[int, int], *, insist: bool) -> int:
         """Record what counts; how many servers that changes."""
-        agree = None
+        others = None
         if self._replicas is not None and not insist:
-            agree = partial(held_by_all, besides=self._replicas.id, since=self._replicas.since())
+            others = {"besides": self._replicas.id, "since": self._replicas.since()}
         async with self._db.write() as tx:
             if self._replicas is not None:
                 await take_turns(tx, ROUTED)
-            changed = await store.update_routed(tx, users, routed, agree)
-            if changed and agree is not None:
+            changed = await store.update_routed(tx, users, routed, others)
+            if changed and others is not None:
                 await delete_held(tx, changed)
             tx.changed(*(server_topic(server_id) for server_id in changed))
         return len(changed)

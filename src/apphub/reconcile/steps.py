@@ -1,4 +1,4 @@
-"""The steps that `decide` chooses, done: one short transaction, or one call of a driver, each.
+"""The steps that `decide` chooses, done: one outcome to record, or one call of a driver, each.
 
 A driver is never called inside a transaction, and what it says is recorded only under the
 lease it was asked under.
@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from apphub.access import store as access_store
 from apphub.access.model import NewToken
 from apphub.access.roles import BUILT_IN
-from apphub.admission import Admission
 from apphub.db import Database
-from apphub.db.changes import DUE, RIGHTS, heard, routes_topic, server_topic
+from apphub.db.changes import DUE, RIGHTS, heard, rights_of, routes_topic, server_topic
 from apphub.kit import clock, metrics
 from apphub.kit.secrets import Keys
-from apphub.oauth import store as oauth_store
+from apphub.oauth.store import ServerClient
 from apphub.profiles import store as profiles_store
 from apphub.reconcile import store
+from apphub.reconcile.idle import unused_at
+from apphub.reconcile.outcomes import Outcome, Recorder, Release
 from apphub.reconcile.ports import Ports
 from apphub.reconcile.probe import answers
 from apphub.runtimes.base import AddressTaken, LaunchFailed, Life, Ref, Runtime, Sight
@@ -58,7 +58,9 @@ class Steps:
     keys: Keys
     around: Surroundings
     stop_grace: timedelta
-    admission: Admission
+    #: How often a running server is looked at whose end nobody tells of.
+    poll: timedelta
+    recorder: Recorder
 
     async def observe(self, server: Server) -> Sight:
         """What the driver sees of the server's current object."""
@@ -100,15 +102,15 @@ class Steps:
             return await self._fail_launch(server, lease, str(error))
         except OSError as error:
             return await self._fail_launch(server, lease, f"The server's folder cannot be made: {error}.")
-        done = await self._record(
-            server,
-            lease,
+        begun = Outcome(
+            server=server,
+            lease=lease,
+            values={"phase": Phase.STARTING, "phase_attempt": server.attempt},
             progress=(50, "Spawning server..."),
-            rerouted=bool(server.key.name),  # its address is its own from now on
-            phase=Phase.STARTING,
-            phase_attempt=server.attempt,
+            # The address of a named one is its own from now on.
+            topics=_topics(server, rerouted=bool(server.key.name)),
         )
-        if not done:
+        if not (done := await self.recorder.record(begun)):
             await self._take_back(Ref(server.id, server.attempt))
         return done
 
@@ -125,18 +127,20 @@ class Steps:
         while (await self.runtime.delete(ref, grace=grace)).life is Life.RUNNING:  # noqa: ASYNC110
             await asyncio.sleep(1)
 
-    async def ready(self, server: Server, lease: str) -> bool:
-        """Record that it answers; its route is published next."""
+    async def ready(self, server: Server, lease: str) -> None:
+        """Record that it answers, and let go of it; its route is published next."""
         now = clock.now()
-        async with self.db.write() as tx:
-            done = await store.update_leased(tx, server.id, lease, phase=Phase.READY, last_activity=now)
-            if done and server.plan is not None and server.plan.profile_id and server.admitted is not None:
-                seconds = (now - server.admitted).total_seconds()
-                await self.admission.started(tx, server.plan.profile_id, seconds)
-            tx.changed(server_topic(server.id), routes_topic(server.key.user))
-        if done:
+        up = replace(server, phase=Phase.READY, last_activity=now)
+        outcome = Outcome(
+            server=server,
+            lease=lease,
+            values={"phase": up.phase, "last_activity": now},
+            release=Release(self.next_look(up)),
+            started=(now - server.admitted).total_seconds() if server.admitted is not None else None,
+            topics=[DUE, *_topics(server, rerouted=True)],
+        )
+        if await self.recorder.record(outcome):
             _told_start(server, "success")
-        return done
 
     async def stop(self, server: Server, lease: str, why: str | None, sight: Sight) -> bool:
         """Record that it is on its way down, and why if nobody asked for that."""
@@ -147,9 +151,13 @@ class Steps:
         attempt = server.phase_attempt if server.phase in LIVE else server.attempt
         # Who wanted it stopped may have said why.
         known: dict[str, Any] = {"reason": reason} if why else {}
-        done = await self._record(
-            server, lease, rerouted=True, phase=Phase.STOPPING, phase_attempt=attempt, **known
+        outcome = Outcome(
+            server=server,
+            lease=lease,
+            values={"phase": Phase.STOPPING, "phase_attempt": attempt, **known},
+            topics=_topics(server, rerouted=True),
         )
+        done = await self.recorder.record(outcome)
         STOPPING.begin(server.id)
         if done and reason and server.phase is Phase.STARTING:
             _told_start(server, "failure")
@@ -160,20 +168,34 @@ class Steps:
         sight = await self.runtime.delete(server.ref, grace=self.stop_grace.total_seconds())
         return sight.life is not Life.RUNNING
 
-    async def rest(self, server: Server, lease: str) -> bool:
-        """Record that nothing is left; the server's tokens end, its port is free."""
+    async def rest(self, server: Server, lease: str) -> None:
+        """Record that nothing is left, and let go of it; the server's tokens end, its port is free."""
         failed = server.reason and server.wanted is Wanted.RUNNING
-        phase = Phase.FAILED if failed else Phase.STOPPED
-        async with self.db.write() as tx:
-            done = await store.update_leased(
-                tx, server.id, lease, phase=phase, ip=None, port=None, place=None
-            )
-            if done:
-                await access_store.delete_tokens_of_server(tx, server.id)
-            tx.changed(DUE, RIGHTS, server_topic(server.id))
+        down = replace(server, phase=Phase.FAILED if failed else Phase.STOPPED)
+        outcome = Outcome(
+            server=server,
+            lease=lease,
+            values={"phase": down.phase, "ip": None, "port": None, "place": None},
+            release=Release(self.next_look(down)),
+            ends_tokens=True,
+            topics=[DUE, *rights_of([server.user_id]), *_topics(server)],
+        )
+        await self.recorder.record(outcome)
         if (seconds := STOPPING.end(server.id)) is not None:
             metrics.STOPS.labels("success").observe(seconds)
-        return done
+
+    async def let_go(self, server: Server, lease: str) -> None:
+        """Nothing is to be done now."""
+        release = Release(self.next_look(server))
+        await self.recorder.record(Outcome(server=server, lease=lease, release=release, topics=[DUE]))
+
+    def next_look(self, server: Server) -> datetime | None:
+        """When something may have to be done with a server that is let go of, unless there is news before."""
+        poll = server.phase is Phase.READY and not self.runtime.watches
+        looks = [clock.now() + self.poll if poll else None, unused_at(server)]
+        if server.asked_again:  # while it ran: it is at rest now, and waits to be let in
+            looks.append(clock.now())
+        return min((look for look in looks if look is not None), default=None)
 
     async def forget(self, server: Server, lease: str) -> bool:
         """Delete the row, once no edge sends requests there; the person's too, if that was what it waited for.
@@ -206,63 +228,32 @@ class Steps:
         return setup_of(container, server.key) if container is not None else None
 
     async def _prepare(self, server: Server, lease: str, token: str) -> bool:
-        async with self.db.write() as tx:
-            if not await store.update_leased(tx, server.id, lease, reason=None):
-                return False
-            await access_store.delete_tokens_of_server(tx, server.id)
-            new = NewToken(
-                secret=token,
-                user_id=server.user_id,
-                server_id=server.id,
-                scopes=BUILT_IN["server"][1],
-                note=f"Server at {self.around.urls.server(*server.key)}",
-            )
-            await access_store.insert_token(tx, new, clock.now())
-            await oauth_store.upsert_server_client(
-                tx,
-                server.id,
-                client_id=client_id(server.key),
-                redirect_uri=oauth_callback(server, self.around.urls),
-                description=f"Server at {self.around.urls.server(*server.key)}",
-            )
-        return True
+        note = f"Server at {self.around.urls.server(*server.key)}"
+        new = NewToken(
+            secret=token,
+            user_id=server.user_id,
+            server_id=server.id,
+            scopes=BUILT_IN["server"][1],
+            note=note,
+        )
+        client = ServerClient(
+            server.id, client_id(server.key), oauth_callback(server, self.around.urls), note
+        )
+        outcome = Outcome(server=server, lease=lease, values={"reason": None}, token=new, client=client)
+        return await self.recorder.record(outcome)
 
     async def _move(self, server: Server, lease: str) -> bool:
         async with self.db.write() as tx:
             assert server.place is not None
-            address = await self.ports.choose(tx, server.place)
+            [address] = await self.ports.choose(tx, server.place)
             return await store.update_leased(tx, server.id, lease, ip=address.ip, port=address.port)
 
     async def _fail_launch(self, server: Server, lease: str, reason: str) -> bool:
         log.info("server.failed", server=str(server.key), reason=reason)
         _told_start(server, "error")
-        return await self._record(
-            server,
-            lease,
-            phase=Phase.STOPPING,
-            phase_attempt=server.attempt,
-            reason=reason,
-        )
-
-    async def _record(
-        self,
-        server: Server,
-        lease: str,
-        *,
-        progress: tuple[int, str] | None = None,
-        rerouted: bool = False,
-        **values: Any,
-    ) -> bool:
-        async with self.db.write() as tx:
-            done = await store.update_leased(tx, server.id, lease, **values)
-            if done and progress is not None:
-                await servers_store.insert_event(
-                    tx, server.id, server.attempt, progress=progress[0], message=progress[1], now=clock.now()
-                )
-            tx.changed(server_topic(server.id))
-            if rerouted:
-                tx.changed(routes_topic(server.key.user))
-        return done
+        values = {"phase": Phase.STOPPING, "phase_attempt": server.attempt, "reason": reason}
+        outcome = Outcome(server=server, lease=lease, values=values, topics=_topics(server))
+        return await self.recorder.record(outcome)
 
     async def _reason(self, server: Server, why: str, sight: Sight) -> str | None:
         if why == "gone" and sight.exit_code == 0:
@@ -288,6 +279,11 @@ class Steps:
                 if row is None or row.routed_attempt is None:
                     return
                 await heard(news, min(left, 0.5))
+
+
+def _topics(server: Server, *, rerouted: bool = False) -> list[str]:
+    topics = [server_topic(server.id)]
+    return [*topics, routes_topic(server.key.user)] if rerouted else topics
 
 
 def _told_start(server: Server, status: str) -> None:

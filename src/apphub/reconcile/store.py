@@ -6,7 +6,7 @@ means that somebody else owns the server by now, and the result is thrown away.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,9 @@ import sqlalchemy as sa
 
 from apphub.db import Tx
 from apphub.db import tables as t
+from apphub.db.among import among
 from apphub.kit.addresses import Address
+from apphub.replicas.store import held_by_all
 from apphub.runtimes.base import Ref
 from apphub.servers.model import LIVE, Phase, Server, Wanted
 from apphub.servers.store import SERVER, server_of
@@ -36,13 +38,22 @@ _DUE = (
     .limit(sa.bindparam("most"))
     .with_for_update(skip_locked=True)
 )
-_NEXT_DUE = sa.select(sa.func.min(sa.case((c.lease_until > c.due, c.lease_until), else_=c.due))).where(
-    c.due.is_not(None), sa.not_(t.WAITING), _HERE
+#: Of one that is held and asked for meanwhile nothing is known here: whoever holds it tells.
+_NEXT_DUE = (
+    sa.select(c.due)
+    .where(
+        c.due.is_not(None),
+        sa.or_(c.lease_until.is_(None), c.lease_until <= c.due),
+        sa.not_(t.WAITING),
+        _HERE,
+    )
+    .order_by(c.due)
+    .limit(1)
 )
-_USED_PORTS = sa.select(c.port).where(c.place == sa.bindparam("here"), c.port.is_not(None))
+_USED_PORTS = sa.select(c.port).where(c.place == sa.bindparam("here"), among(c.port, "ports"))
 _LEASE = (
     sa.update(t.servers)
-    .where(c.id.in_(sa.bindparam("ids", expanding=True)))
+    .where(among(c.id, "ids"))
     .values(lease=sa.bindparam("token"), lease_until=sa.bindparam("until"), due=sa.bindparam("until"))
 )
 
@@ -57,14 +68,14 @@ async def find_next_due(tx: Tx, place: str) -> datetime | None:
     return (await tx.execute(_NEXT_DUE, {"here": place})).scalar()
 
 
-async def list_used_ports(tx: Tx, place: str) -> set[int]:
-    """Ports that servers of this place have."""
-    return set((await tx.execute(_USED_PORTS, {"here": place})).scalars())
+async def list_used_ports(tx: Tx, place: str, ports: Collection[int]) -> set[int]:
+    """Those of these ports that servers of this place have."""
+    return set((await tx.execute(_USED_PORTS, {"here": place, "ports": ports})).scalars())
 
 
 async def lease(tx: Tx, ids: Collection[int], token: str, until: datetime) -> None:
     """Take servers for a while; until that ends they are due only where somebody asks for something."""
-    await tx.execute(_LEASE, {"ids": list(ids), "token": token, "until": until})
+    await tx.execute(_LEASE, {"ids": ids, "token": token, "until": until})
 
 
 _ADMIT = (
@@ -77,13 +88,17 @@ _ADMIT = (
         port=sa.bindparam("number"),
         reason=None,
     )
+    .returning(c.id)
 )
 
 
-async def admit(tx: Tx, server_id: int, *, place: str, address: Address, now: datetime) -> bool:
-    """Let a server in: its start begins now, here. False when it waits no longer."""
-    values = {"server": server_id, "now": now, "at": place, "address": address.ip, "number": address.port}
-    return (await tx.execute(_ADMIT, values)).rowcount > 0
+async def admit(tx: Tx, addresses: Mapping[int, Address], place: str, now: datetime) -> list[int]:
+    """Let servers in, by their ids: their starts begin now, here. Those that still waited."""
+    sets = [
+        {"server": server_id, "now": now, "at": place, "address": address.ip, "number": address.port}
+        for server_id, address in sorted(addresses.items())
+    ]
+    return (await tx.execute(_ADMIT, sets)).scalars() if sets else []
 
 
 async def turn_away(tx: Tx, server_id: int, reason: str) -> bool:
@@ -96,19 +111,56 @@ async def turn_away(tx: Tx, server_id: int, reason: str) -> bool:
     return (await tx.execute(statement)).rowcount > 0
 
 
-async def list_servers(tx: Tx, ids: Collection[int]) -> list[Server]:
-    """These servers, whoever they belong to."""
-    statement = sa.select(*SERVER).join(t.users, t.users.c.id == c.user_id).where(c.id.in_(ids))
-    return [server_of(row) for row in await tx.execute(statement)]
-
-
 _OURS = sa.and_(c.id == sa.bindparam("server"), c.lease == sa.bindparam("held_by"))
-_SET = sa.update(t.servers).where(_OURS)
+_CHANGE = sa.update(t.servers).where(_OURS).returning(c.id)
+_RELEASE = _CHANGE.values(
+    lease=None,
+    lease_until=None,
+    due=sa.case(
+        (
+            sa.and_(c.attempt == sa.bindparam("seen"), c.wanted == sa.bindparam("seen_wanted")),
+            sa.bindparam("next_due", type_=c.due.type),
+        ),
+        else_=c.due,
+    ),
+)
+
+
+async def change_leased(tx: Tx, changes: Sequence[Mapping[str, Any]]) -> set[int]:
+    """Set columns of servers that are ours; the ids of those that still are.
+
+    Each change names the `server`, the lease that it is `held_by`, and columns. With `seen`, `seen_wanted`
+    and `next_due` the server is given back, to be looked at then: at once if its attempt or what is wanted
+    of it is no longer what was seen. In the order of ids, so that no two who do this wait in a circle.
+    """
+    alike: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for change in sorted(changes, key=lambda change: change["server"]):
+        alike.setdefault(tuple(change), []).append(change)
+    done: set[int] = set()
+    for names, some in alike.items():
+        done.update((await tx.execute(_RELEASE if "seen" in names else _CHANGE, some)).scalars())
+    return done
+
+
+_RENEW = (
+    sa.update(t.servers)
+    .where(_OURS)
+    .values(
+        lease_until=sa.bindparam("until"),
+        due=sa.case((c.due == c.lease_until, sa.bindparam("until")), else_=c.due),
+    )
+)
+
+
+async def renew(tx: Tx, server_id: int, token: str, until: datetime) -> bool:
+    """Hold a server longer; False when it is no longer ours."""
+    values = {"server": server_id, "held_by": token, "until": until}
+    return (await tx.execute(_RENEW, values)).rowcount > 0
 
 
 async def update_leased(tx: Tx, server_id: int, token: str, **values: Any) -> bool:
-    """Set columns of a server that is ours; False when it no longer is."""
-    return (await tx.execute(_SET, {"server": server_id, "held_by": token, **values})).rowcount > 0
+    """Set columns of one server that is ours; False when it no longer is."""
+    return bool(await change_leased(tx, [{"server": server_id, "held_by": token, **values}]))
 
 
 async def lock_removed(tx: Tx, server_id: int, token: str) -> bool:
@@ -117,34 +169,11 @@ async def lock_removed(tx: Tx, server_id: int, token: str) -> bool:
     return (await tx.execute(statement.with_for_update())).first() is not None
 
 
-_RELEASE = (
-    sa.update(t.servers)
-    .where(_OURS)
-    .values(
-        lease=None,
-        lease_until=None,
-        due=sa.case(
-            (
-                sa.and_(c.attempt == sa.bindparam("seen"), c.wanted == sa.bindparam("seen_wanted")),
-                sa.bindparam("next_due", type_=c.due.type),
-            ),
-            else_=c.due,
-        ),
-    )
-)
 _ENDED = (
     sa.update(t.servers)
     .where(c.id == sa.bindparam("server"), c.phase_attempt == sa.bindparam("seen"), c.phase.in_(LIVE))
     .values(due=sa.bindparam("now"))
 )
-
-
-async def release(
-    tx: Tx, server_id: int, token: str, *, attempt: int, wanted: Wanted, due: datetime | None
-) -> None:
-    """Give a server back, to be looked at when due: at once if what is wanted has changed meanwhile."""
-    values = {"server": server_id, "held_by": token, "seen": attempt, "seen_wanted": wanted, "next_due": due}
-    await tx.execute(_RELEASE, values)
 
 
 async def mark_ended(tx: Tx, ended: Iterable[Ref], now: datetime) -> bool:
@@ -272,7 +301,8 @@ _ROUTE = (
 
 
 _READY = _ROUTE.where(c.phase == Phase.READY)
-_OF_USERS = t.users.c.name.in_(sa.bindparam("users", expanding=True))
+_OF_USERS = among(t.users.c.name, "users")
+_ALL_READY = _READY.where(t.HELD)
 _READY_OF = _READY.where(_OF_USERS)
 _ASLEEP = (
     sa.select(t.users.c.name, c.name)
@@ -284,13 +314,13 @@ _ASLEEP = (
 async def list_ready(tx: Tx, users: Sequence[str] | None = None) -> list[Any]:
     """(id, user, server, attempt, ip, port, plan, epoch, place) of servers that should have a route; of all or these users."""
     if users is None:
-        return list(await tx.execute(_READY))
-    return list(await tx.execute(_READY_OF, {"users": list(users)}))
+        return list(await tx.execute(_ALL_READY))
+    return list(await tx.execute(_READY_OF, {"users": users}))
 
 
 async def list_asleep(tx: Tx, users: Collection[str]) -> list[tuple[str, str]]:
     """(user, server) of named servers of these people that are not ready."""
-    return [(row[0], row[1]) for row in await tx.execute(_ASLEEP, {"users": list(users)})]
+    return [(row[0], row[1]) for row in await tx.execute(_ASLEEP, {"users": users})]
 
 
 async def list_routed_users(tx: Tx) -> set[str]:
@@ -303,47 +333,53 @@ async def list_routed_users(tx: Tx) -> set[str]:
     return set((await tx.execute(statement)).scalars())
 
 
-def _of(users: Sequence[str]) -> sa.ColumnElement[bool]:
-    return c.user_id.in_(sa.select(t.users.c.id).where(t.users.c.name.in_(users)))
+_OF_THESE = c.user_id.in_(sa.select(t.users.c.id).where(among(t.users.c.name, "users")))
+_UNSETTLED_READY = sa.and_(c.phase == Phase.READY, c.routed_attempt.is_distinct_from(c.phase_attempt))
+_UNSETTLED_DOWN = sa.and_(c.phase != Phase.READY, c.routed_attempt.is_not(None))
+_ARRIVED = (
+    sa.update(t.servers)
+    .where(c.id == sa.bindparam("server"), c.phase_attempt == sa.bindparam("held"), _UNSETTLED_READY)
+    .values(routed_attempt=c.phase_attempt)
+    .returning(c.id)
+)
+#: In the order of their ids, as everybody who changes several servers at once: nobody waits in a circle.
+_WITHDRAWN = sa.select(c.id).where(_OF_THESE, _UNSETTLED_DOWN, ~among(c.id, "routed")).order_by(c.id)
+_UNSETTLED = sa.select(c.id, sa.case((c.phase == Phase.READY, c.phase_attempt), else_=0)).where(
+    _OF_THESE, sa.or_(_UNSETTLED_READY, _UNSETTLED_DOWN)
+)
 
 
-_Agree = Callable[[sa.ColumnElement[int]], sa.ColumnElement[bool]]
+def _withdraw(which: sa.Select[Any]) -> sa.Executable:
+    rows = c.id.in_(which.with_for_update(of=t.servers))
+    return sa.update(t.servers).where(rows).values(routed_attempt=None).returning(c.id)
+
+
+#: What is recorded whoever agrees, and what is where all others hold the same (0: no route at all).
+_RECORD = _ARRIVED, _withdraw(_WITHDRAWN)
+_RECORD_AGREED = (
+    _ARRIVED.where(held_by_all(c.phase_attempt)),
+    _withdraw(_WITHDRAWN.where(held_by_all(sa.literal(0)))),
+)
 
 
 async def update_routed(
-    tx: Tx, users: Sequence[str], routed: Mapping[int, int], agree: _Agree | None = None
+    tx: Tx, users: Collection[str], routed: Mapping[int, int], others: Mapping[str, Any] | None = None
 ) -> list[int]:
     """Record which servers of these users every edge routes to, attempt by id; ids of those that changed.
 
-    `agree` says whether all others hold an attempt (0: no route at all); None: there is nobody to ask.
+    `others` are the replicas that must hold the same, as `held_by_all` names them; None: there is nobody to ask.
     """
-    arrived = sa.update(t.servers).where(
-        sa.tuple_(c.id, c.phase_attempt).in_(list(routed.items())),
-        c.phase == Phase.READY,
-        c.routed_attempt.is_distinct_from(c.phase_attempt),
-    )
-    withdrawn = sa.update(t.servers).where(
-        _of(users), c.routed_attempt.is_not(None), c.phase != Phase.READY, c.id.not_in(list(routed))
-    )
-    if agree is not None:
-        arrived = arrived.where(agree(c.phase_attempt))
-        withdrawn = withdrawn.where(agree(sa.literal(0)))
+    arrived, withdrawn = _RECORD if others is None else _RECORD_AGREED
+    asked = dict(others or {})
     changed: list[int] = []
     if routed:
-        done = arrived.values(routed_attempt=c.phase_attempt).returning(c.id)
-        changed += (await tx.execute(done)).scalars()
-    gone = withdrawn.values(routed_attempt=None).returning(c.id)
-    return changed + list((await tx.execute(gone)).scalars())
-
-
-async def list_unsettled(tx: Tx, users: Sequence[str]) -> dict[int, int]:
-    """Servers of these users that not every edge is known to route to as it should: attempt by id, 0 for no route."""
-    ready = c.phase == Phase.READY
-    statement = sa.select(c.id, sa.case((ready, c.phase_attempt), else_=0)).where(
-        _of(users),
-        sa.or_(
-            sa.and_(ready, c.routed_attempt.is_distinct_from(c.phase_attempt)),
-            sa.and_(~ready, c.routed_attempt.is_not(None)),
-        ),
+        sets = [{"server": server, "held": attempt, **asked} for server, attempt in sorted(routed.items())]
+        changed += (await tx.execute(arrived, sets)).scalars()
+    return (
+        changed + (await tx.execute(withdrawn, {"users": users, "routed": list(routed), **asked})).scalars()
     )
-    return {row[0]: row[1] for row in await tx.execute(statement)}
+
+
+async def list_unsettled(tx: Tx, users: Collection[str]) -> dict[int, int]:
+    """Servers of these users that not every edge is known to route to as it should: attempt by id, 0 for no route."""
+    return {row[0]: row[1] for row in await tx.execute(_UNSETTLED, {"users": users})}

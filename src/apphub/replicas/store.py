@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from apphub.db import Tx
 from apphub.db import tables as t
-from apphub.db.upsert import upsert
+from apphub.db.among import among
+from apphub.db.upsert import Upsert, upsert
 
 r = t.replicas.c
 h = t.routes_held.c
@@ -89,16 +90,9 @@ async def delete_replicas(tx: Tx, ids: Collection[str], now: datetime) -> None:
         await tx.execute(sa.update(t.servers).where(held).values(lease=None, lease_until=None, due=now))
 
 
-def with_edges(
-    besides: str | sa.BindParameter[str], since: datetime | sa.BindParameter[datetime]
-) -> sa.ColumnElement[bool]:
-    """That a replica other than this one has been seen since, and has edges."""
-    return sa.and_(r.id != besides, r.edges > 0, r.seen > since)
-
-
-_OTHERS = (
-    sa.select(r.id).where(with_edges(sa.bindparam("besides"), sa.bindparam("since"))).limit(sa.literal(1))
-)
+#: That a replica other than this one has been seen since, and has edges.
+_WITH_EDGES = sa.and_(r.id != sa.bindparam("besides"), r.edges > 0, r.seen > sa.bindparam("since"))
+_OTHERS = sa.select(r.id).where(_WITH_EDGES).limit(sa.literal(1))
 
 
 async def has_others(tx: Tx, besides: str, since: datetime) -> bool:
@@ -106,30 +100,32 @@ async def has_others(tx: Tx, besides: str, since: datetime) -> bool:
     return (await tx.execute(_OTHERS, {"besides": besides, "since": since})).first() is not None
 
 
+_HOLD = Upsert(t.routes_held, key=["replica_id", "server_id"], change=lambda new: {"attempt": new.attempt})
+_DELETE_HELD = sa.delete(t.routes_held).where(among(h.server_id, "servers"))
+
+
 async def upsert_held(tx: Tx, replica: str, attempts: Mapping[int, int]) -> None:
     """All edges of a replica route to these attempts of these servers (0: to none)."""
     if attempts:
-        await upsert(
-            tx,
-            t.routes_held,
-            [
-                {"replica_id": replica, "server_id": server, "attempt": attempt}
-                for server, attempt in attempts.items()
-            ],
-            key=["replica_id", "server_id"],
-            change=lambda new: {"attempt": new.attempt},
-        )
+        rows = [
+            {"replica_id": replica, "server_id": server, "attempt": attempt}
+            for server, attempt in attempts.items()
+        ]
+        await _HOLD(tx, rows)
 
 
-def held_by_all(attempt: sa.ColumnElement[int], besides: str, since: datetime) -> sa.ColumnElement[bool]:
-    """That the edges of all other replicas route to this attempt of the server in question."""
+def held_by_all(attempt: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    """That the edges of all replicas seen `since`, `besides` one, route to this attempt of the server in question.
+
+    The two are parameters of the statement.
+    """
     held = sa.exists().where(h.replica_id == r.id, h.server_id == t.servers.c.id, h.attempt == attempt)
-    return ~sa.exists().where(with_edges(besides, since), ~held).correlate(t.servers)
+    return ~sa.exists().where(_WITH_EDGES, ~held).correlate(t.servers)
 
 
 async def delete_held(tx: Tx, servers: Collection[int]) -> None:
     """All agree on these servers: it need not be known any more."""
-    await tx.execute(sa.delete(t.routes_held).where(h.server_id.in_(servers)))
+    await tx.execute(_DELETE_HELD, {"servers": servers})
 
 
 async def take_job(tx: Tx, name: str, now: datetime, until: datetime) -> bool:

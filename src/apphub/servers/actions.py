@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from apphub.access.actor import Actor
 from apphub.admission import Admission
 from apphub.admission import store as admission_store
-from apphub.admission.actions import asks
 from apphub.admission.model import NeverFits
 from apphub.audit import By, insert_entry
 from apphub.db import Database, Tx
 from apphub.db.changes import DUE, RIGHTS, heard, server_topic
-from apphub.db.lock import ACTIVE_SERVERS, take_turns
 from apphub.errors import Conflict, Invalid, shown
 from apphub.kit import clock, metrics
 from apphub.people import People
@@ -29,14 +27,14 @@ from apphub.people.model import Declared, NoSuchUser, Person, Source, UserExists
 from apphub.profiles import Profiles
 from apphub.profiles.model import NoSuchProfile
 from apphub.servers import store
-from apphub.servers.checks import Refusal, Room, check_idle, check_names, check_room, check_runtime, refusals
+from apphub.servers.checks import Refusal, Room, refusals
+from apphub.servers.lookup import Lookup
 from apphub.servers.model import (
-    REQUESTED,
     AlreadyRunning,
+    Ask,
     HubFull,
     NoSuchServer,
     Phase,
-    Plan,
     Progress,
     Server,
     ServerExists,
@@ -45,15 +43,9 @@ from apphub.servers.model import (
     parse_display_name,
     parse_server_name,
 )
+from apphub.servers.starts import Asked, Starts, check_new
+from apphub.servers.store import NewServer
 from apphub.settings import Limits
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """The body of a start or a change; None where nothing was said."""
-
-    options: Mapping[str, Any] | None = None
-    display_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +59,18 @@ class Servers:
     admission: Admission
     #: Whether apps may have hosts of their own.
     app_hosts: bool = False
+    _lookup: Lookup = field(init=False)
+    _starts: Starts = field(init=False)
+
+    def __post_init__(self) -> None:
+        starts = Starts(self.db, self.profiles, self.limits, self.admission, app_hosts=self.app_hosts)
+        object.__setattr__(self, "_starts", starts)
+        object.__setattr__(self, "_lookup", Lookup(self.db))
 
     async def create(self, by: By, key: ServerKey, ask: Ask) -> Server:
         """Make a named server that is stopped; raises `ServerExists` or `TooManyServers`."""
         async with self.db.write() as tx:
-            person = await people_store.get_person(tx, key.user)
-            await store.lock_user(tx, person.id)
+            person = await people_store.lock_person(tx, key.user)
             if not key.name:
                 raise ServerExists(f"User {key.user} already has a default server")
             if await store.find_server(tx, key) is not None:
@@ -93,7 +91,7 @@ class Servers:
         catalogue raises.
         """
         try:
-            return await self._start(by, key, ask)
+            return await self._starts.request(Asked(by, key, ask))
         except AlreadyRunning:
             metrics.SPAWNS.labels("failure", "already-pending").observe(0)
             raise
@@ -106,51 +104,7 @@ class Servers:
 
         One that does not run is started. The gate of profiles is the same as that of a start.
         """
-        return await self._start(by, key, Ask(), again=True)
-
-    async def _start(self, by: By, key: ServerKey, ask: Ask, *, again: bool = False) -> Server:
-        now = clock.now()
-        async with self.db.write() as tx:
-            person = await people_store.get_person(tx, key.user)
-            await store.lock_user(tx, person.id)
-            server = await store.find_server(tx, key)
-            if server is not None and server.pending == "spawn":
-                return server
-            runs = again and server is not None and server.ready
-            if not runs:
-                check_idle(server, key)
-            sent = ask.options if ask.options is not None else (server.options if server else None)
-            choice = (await self.profiles.current(tx)).choose(sent or {}, person)
-            check_runtime(choice, key)
-            await self.admission.check(tx, person, choice.offer)
-            if not runs:
-                await self._room(tx)
-            if server is None:
-                server_id = await self._insert(tx, person, key, ask)
-            else:
-                server_id = server.id
-                if ask.display_name is not None:
-                    name = parse_display_name(ask.display_name)
-                    await store.update_server(tx, server_id, display_name=name)
-            offer = choice.offer
-            plan = Plan.of(choice.profile, choice.options, offer.id, offer.version, app_hosts=self.app_hosts)
-            attempt = await store.request_start(
-                tx,
-                server_id,
-                plan=plan,
-                options=None if sent is None else dict(sent),
-                turn=await admission_store.take_turn(tx, person.id, now),
-                takes=asks(choice.profile),
-                now=now,
-            )
-            await store.delete_old_events(tx, server_id, attempt - 4)
-            await store.insert_event(tx, server_id, attempt, progress=0, message=REQUESTED, now=now)
-            after = {"profile": plan.profile, "attempt": attempt, **({"again": True} if runs else {})}
-            await insert_entry(tx, by, "server.start", f"server:{key}", after=after)
-            tx.changed(DUE, server_topic(server_id))
-            started = await store.find_server_by_id(tx, server_id)
-        assert started is not None
-        return started
+        return await self._starts.request(Asked(by, key, Ask(), again=True))
 
     async def would_start(
         self, key: ServerKey, slug: str, options: Mapping[str, Any]
@@ -169,7 +123,7 @@ class Servers:
             room = Room(await admission_store.count_active(tx), await store.count_named(tx, person.id))
             found = list(refusals(catalogue, offer, options, person, server, key, room, self.limits))
             try:
-                await self.admission.check(tx, person, offer)
+                self.admission.check(catalogue, person, offer)
             except NeverFits as error:
                 found.append(Refusal("limits", error.message, error.advice))
             waits = None if found else await self.admission.would_wait(tx, person, offer)
@@ -179,8 +133,9 @@ class Servers:
         """Ask for a server to stop, and with `remove` to be forgotten; None when there is nothing left to do."""
         now = clock.now()
         async with self.db.write() as tx:
-            await people_store.get_person(tx, key.user)
             server = await store.find_server(tx, key)
+            if server is None:
+                await people_store.get_person(tx, key.user)
             if remove and not key.name:
                 raise Invalid("Cannot delete the default server")
             if server is None:
@@ -269,8 +224,7 @@ class Servers:
 
     async def find_by_id(self, server_id: int) -> Server | None:
         """The server of this id, if there still is one."""
-        async with self.db.read() as tx:
-            return await store.find_server_by_id(tx, server_id)
+        return await self._lookup.find(server_id)
 
     async def settled(
         self, server_id: int, done: Callable[[Server | None], bool], patience: timedelta
@@ -337,18 +291,9 @@ class Servers:
         return name
 
     async def _insert(self, tx: Tx, person: Person, key: ServerKey, ask: Ask) -> int:
-        if key.name:
-            parse_server_name(key.name)
-            if self.limits.named_servers_per_user:
-                check_names(await store.count_named(tx, person.id), self.limits, person.name)
-        return await store.insert_server(
-            tx,
-            person.id,
-            key.name,
-            display_name=parse_display_name(ask.display_name or ""),
-            options=None if ask.options is None else dict(ask.options),
-            now=clock.now(),
-        )
+        await check_new(tx, self.limits, person, key)
+        [server_id] = await store.insert_servers(tx, [NewServer.of(person, key, ask, clock.now())])
+        return server_id
 
     async def _changes(
         self, tx: Tx, person: Person, server: Server, ask: Ask, new_name: str | None
@@ -368,12 +313,6 @@ class Servers:
         if not values and new_name is None:
             raise Invalid("Must specify at least one field to modify.")
         return values
-
-    async def _room(self, tx: Tx) -> None:
-        if not self.limits.active_servers:
-            return
-        await take_turns(tx, ACTIVE_SERVERS)
-        check_room(await admission_store.count_active(tx), self.limits)
 
 
 def _gone(server: Server | None) -> bool:

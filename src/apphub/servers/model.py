@@ -222,6 +222,14 @@ class Server:
         return self.options
 
 
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """The body of a start or a change; None where nothing was said."""
+
+    options: Mapping[str, Any] | None = None
+    display_name: str | None = None
+
+
 #: The first that happens in every attempt.
 REQUESTED = "Server requested"
 

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
 
 from apphub.db import Tx
 from apphub.db import tables as t
+from apphub.db.among import among
 from apphub.db.types import Json
 from apphub.kit.addresses import Address
-from apphub.servers.model import LIVE, Phase, Plan, Progress, Server, ServerKey, Wanted
+from apphub.people.model import Person
+from apphub.servers.model import (
+    LIVE,
+    Ask,
+    Phase,
+    Plan,
+    Progress,
+    Server,
+    ServerKey,
+    Wanted,
+    parse_display_name,
+)
 
 c = t.servers.c
 e = t.server_events.c
@@ -48,8 +60,9 @@ _BY_KEY = _SELECT.where(
     t.users.c.name == sa.bindparam("user"), c.name == sa.bindparam("name"), t.users.c.deleted.is_(None)
 )
 _BY_ID = _SELECT.where(c.id == sa.bindparam("id"))
+_BY_KEYS = _SELECT.where(among(t.users.c.name, "users"), among(c.name, "names"), t.users.c.deleted.is_(None))
+_BY_IDS = _SELECT.where(among(c.id, "ids"))
 _OF_USER = _SELECT.where(c.user_id == sa.bindparam("user")).order_by(c.name)
-_LOCK = sa.select(t.users.c.id).where(t.users.c.id == sa.bindparam("user")).with_for_update()
 _COUNT_NAMED = sa.select(sa.func.count()).where(
     c.user_id == sa.bindparam("user"), c.name != "", c.wanted != Wanted.REMOVED
 )
@@ -86,7 +99,7 @@ _START = (
         cpu=sa.bindparam("cpus"),
         memory=sa.bindparam("bytes"),
     )
-    .returning(c.attempt)
+    .returning(*(c.name if column is t.users.c.name else column for column in SERVER))
 )
 _INSERT_EVENT = sa.insert(t.server_events)
 _DELETE_EVENTS = sa.delete(t.server_events).where(
@@ -111,6 +124,22 @@ _ACTIVE = (
     .where(
         c.id == sa.bindparam("server"),
         sa.or_(c.last_activity.is_(None), c.last_activity < sa.bindparam("seen")),
+    )
+    .values(last_activity=sa.bindparam("seen"))
+)
+#: In the order of their ids, as everybody who changes several servers at once: nobody waits in a circle.
+_USED = (
+    sa.update(t.servers)
+    .where(
+        c.id.in_(
+            sa.select(c.id)
+            .where(
+                among(c.id, "ids"),
+                sa.or_(c.last_activity.is_(None), c.last_activity < sa.bindparam("seen")),
+            )
+            .order_by(c.id)
+            .with_for_update()
+        )
     )
     .values(last_activity=sa.bindparam("seen"))
 )
@@ -155,15 +184,26 @@ async def find_server(tx: Tx, key: ServerKey) -> Server | None:
     return None if row is None else server_of(row)
 
 
+async def find_servers(tx: Tx, keys: Collection[ServerKey]) -> dict[ServerKey, Server]:
+    """The servers of these keys: those that there are."""
+    if len(keys) == 1:
+        [key] = keys
+        server = await find_server(tx, key)
+        return {} if server is None else {key: server}
+    values = {"users": {key.user for key in keys}, "names": {key.name for key in keys}}
+    found = (server_of(row) for row in await tx.execute(_BY_KEYS, values))
+    return {server.key: server for server in found if server.key in keys}
+
+
 async def find_server_by_id(tx: Tx, server_id: int) -> Server | None:
     """The server of this id, also of somebody who is being deleted."""
     row = (await tx.execute(_BY_ID, {"id": server_id})).first()
     return None if row is None else server_of(row)
 
 
-async def lock_user(tx: Tx, user_id: int) -> None:
-    """Let no other transaction start or create servers of this person meanwhile."""
-    await tx.execute(_LOCK, {"user": user_id})
+async def list_servers(tx: Tx, ids: Collection[int]) -> list[Server]:
+    """These servers, in no order."""
+    return [server_of(row) for row in await tx.execute(_BY_IDS, {"ids": ids})]
 
 
 async def list_servers_of(tx: Tx, user_id: int) -> list[Server]:
@@ -177,24 +217,50 @@ async def count_named(tx: Tx, user_id: int) -> int:
     return int((await tx.execute(_COUNT_NAMED, {"user": user_id})).scalar_one())
 
 
-async def insert_server(
-    tx: Tx,
-    user_id: int,
-    name: str,
-    *,
-    display_name: str,
-    options: dict[str, Any] | None,
-    now: datetime,
-) -> int:
-    """Create a server that is stopped; its id."""
-    values = {
-        "user_id": user_id,
-        "name": name,
-        "display_name": display_name,
-        "options": options,
-        "created": now,
-    }
-    return int((await tx.execute(_INSERT, values)).scalar_one())
+class NewServer(NamedTuple):
+    """A row to be made."""
+
+    user_id: int
+    name: str
+    display_name: str
+    options: dict[str, Any] | None
+    created: datetime
+
+    @classmethod
+    def of(cls, person: Person, key: ServerKey, ask: Ask, now: datetime) -> NewServer:
+        """One that is asked for by its key; raises `Invalid` for what it is to be called."""
+        options = None if ask.options is None else dict(ask.options)
+        return cls(person.id, key.name, parse_display_name(ask.display_name or ""), options, now)
+
+
+class Start(NamedTuple):
+    """The next attempt of a server; `takes` are thousandths of a processor and bytes that it counts for."""
+
+    user: str
+    server_id: int
+    plan: Plan
+    sent: dict[str, Any] | None
+    turn: tuple[int, int]
+    takes: tuple[int, int]
+
+    def values(self, now: datetime) -> dict[str, Any]:
+        """The parameters."""
+        return {
+            "server": self.server_id,
+            "plan": msgspec.to_builtins(self.plan),
+            "profile": self.plan.profile_id or None,
+            "sent": self.sent,
+            "now": now,
+            "of": self.turn[0],
+            "of_group": self.turn[1],
+            "cpus": self.takes[0],
+            "bytes": self.takes[1],
+        }
+
+
+async def insert_servers(tx: Tx, new: Sequence[NewServer]) -> list[int]:
+    """Create servers that are stopped; their ids."""
+    return (await tx.execute(_INSERT, [one._asdict() for one in new])).scalars() if new else []
 
 
 async def update_server(tx: Tx, server_id: int, **values: Any) -> None:
@@ -218,21 +284,10 @@ async def stop_all(tx: Tx, now: datetime) -> list[int]:
     return list((await tx.execute(statement)).scalars())
 
 
-async def request_start(
-    tx: Tx,
-    server_id: int,
-    *,
-    plan: Plan,
-    options: dict[str, Any] | None,
-    turn: tuple[int, int],
-    takes: tuple[int, int],
-    now: datetime,
-) -> int:
-    """Ask for the next attempt; its number. `takes` are the thousandths of a processor and bytes it counts for."""
-    values = {"server": server_id, "plan": msgspec.to_builtins(plan), "sent": options, "now": now}
-    values |= {"of": turn[0], "of_group": turn[1], "cpus": takes[0], "bytes": takes[1]}
-    values["profile"] = plan.profile_id or None
-    return int((await tx.execute(_START, values)).scalar_one())
+async def request_starts(tx: Tx, starts: Sequence[Start], now: datetime) -> list[Server]:
+    """Ask for the next attempt of each server; the servers then, in this order."""
+    rows = await tx.execute(_START, [start.values(now) for start in starts])
+    return [server_of((row[0], start.user, *row[2:])) for start, row in zip(starts, rows, strict=True)]
 
 
 async def delete_server(tx: Tx, server_id: int) -> None:
@@ -244,19 +299,22 @@ async def insert_event(
     tx: Tx, server_id: int, attempt: int, *, progress: int, message: str, now: datetime
 ) -> None:
     """Note progress of an attempt."""
-    values = {
-        "server_id": server_id,
-        "attempt": attempt,
-        "progress": progress,
-        "message": message,
-        "at": now,
-    }
-    await tx.execute(_INSERT_EVENT, values)
+    await insert_events(tx, [(server_id, attempt, progress, message)], now)
 
 
-async def delete_old_events(tx: Tx, server_id: int, before_attempt: int) -> None:
-    """Forget the progress of attempts before this one."""
-    await tx.execute(_DELETE_EVENTS, {"server": server_id, "before": before_attempt})
+async def insert_events(tx: Tx, events: Sequence[tuple[int, int, int, str]], now: datetime) -> None:
+    """Note progress: (server, attempt, per cent, words) each."""
+    if events:
+        names = ("server_id", "attempt", "progress", "message", "at")
+        await tx.execute(_INSERT_EVENT, [dict(zip(names, (*event, now), strict=True)) for event in events])
+
+
+async def delete_old_events(tx: Tx, before: Sequence[tuple[int, int]]) -> None:
+    """Forget the progress of a server's attempts before one: (server, attempt) each."""
+    if before:
+        await tx.execute(
+            _DELETE_EVENTS, [{"server": server, "before": attempt} for server, attempt in before]
+        )
 
 
 async def list_events(tx: Tx, server_id: int, attempt: int, after: int = 0) -> list[Progress]:
@@ -277,11 +335,7 @@ async def update_activity(tx: Tx, server_id: int, seen: datetime) -> None:
 
 async def note_used(tx: Tx, server_ids: Sequence[int], seen: datetime) -> None:
     """Move the last activity of many servers forward, never back."""
-    await tx.execute(
-        sa.update(t.servers)
-        .where(c.id.in_(server_ids), sa.or_(c.last_activity.is_(None), c.last_activity < seen))
-        .values(last_activity=seen)
-    )
+    await tx.execute(_USED, {"ids": server_ids, "seen": seen})
 
 
 async def update_user_activity(tx: Tx, user_id: int, seen: datetime) -> None:

@@ -266,7 +266,10 @@ class Views:
     async def list_routes(self) -> list[Server]:
         """All servers that have a route."""
         statement = (
-            sa.select(*SERVER).join(t.users, u.id == c.user_id).where(c.phase == Phase.READY).order_by(c.id)
+            sa.select(*SERVER)
+            .join(t.users, u.id == c.user_id)
+            .where(t.HELD, c.phase == Phase.READY)
+            .order_by(c.id)
         )
         async with self.db.read() as tx:
             return [server_of(row) for row in await tx.execute(statement)]
@@ -274,7 +277,7 @@ class Views:
     async def count_all(self) -> tuple[int, int]:
         """How many people there are, and how many servers run."""
         users = sa.select(sa.func.count()).select_from(t.users).where(u.deleted.is_(None))
-        running = sa.select(sa.func.count()).select_from(t.servers).where(c.phase == Phase.READY)
+        running = sa.select(sa.func.count()).select_from(t.servers).where(t.HELD, c.phase == Phase.READY)
         async with self.db.read() as tx:
             row = (await tx.execute(sa.select(users.scalar_subquery(), running.scalar_subquery()))).one()
         return row[0], row[1]

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from apphub.db import Tx
 from apphub.db import tables as t
-from apphub.servers.model import Phase, Wanted
+from apphub.servers.model import Phase
 from apphub.status.model import Load
 
 c = t.servers.c
@@ -18,10 +18,8 @@ def _count(table: sa.Table, *where: sa.ColumnElement[bool]) -> sa.ScalarSelect[i
 
 _LOAD = sa.select(
     _count(t.users, t.users.c.deleted.is_(None)),
-    _count(t.servers, c.phase == Phase.STOPPED, c.wanted == Wanted.RUNNING, c.attempt > c.phase_attempt),
-    _count(t.servers, c.phase == Phase.STARTING),
-    _count(t.servers, c.phase == Phase.READY),
-    _count(t.servers, c.phase == Phase.STOPPING),
+    _count(t.servers, t.WAITING),
+    *(_count(t.servers, t.HELD, c.phase == phase) for phase in (Phase.STARTING, Phase.READY, Phase.STOPPING)),
     _count(t.bulk_jobs, t.bulk_jobs.c.finished.is_(None)),
 )
 

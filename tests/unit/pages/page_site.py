@@ -19,8 +19,7 @@ from apphub.access.actor import Actor
 from apphub.app import build_app, server_door
 from apphub.audit import By
 from apphub.hub import Hub, open_hub
-from apphub.servers.actions import Ask
-from apphub.servers.model import Server, ServerKey
+from apphub.servers.model import Ask, Server, ServerKey
 from apphub.settings import Settings
 from fakes.planes import MemoryPlane
 

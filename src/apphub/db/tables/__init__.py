@@ -20,9 +20,10 @@ from apphub.db.tables.people import groups, holders, hub, memberships, roles, se
 from apphub.db.tables.profiles import launch_checks, profile_bindings, profile_versions, profiles
 from apphub.db.tables.records import audit, bulk_items, bulk_jobs, idempotency, login_failures
 from apphub.db.tables.replicas import declarations, jobs, places, replicas, routes_held
-from apphub.db.tables.servers import WAITING, line, server_events, servers, start_times
+from apphub.db.tables.servers import HELD, WAITING, line, server_events, servers, start_times
 
 __all__ = [
+    "HELD",
     "WAITING",
     "audit",
     "bulk_items",

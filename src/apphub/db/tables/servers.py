@@ -53,7 +53,7 @@ servers = table(
     sa.Column("place", sa.Text),
     sa.Column("ip", sa.Text),
     sa.Column("port", sa.Integer),
-    sa.Column("due", Moment, index=True),
+    sa.Column("due", Moment),
     sa.Column("lease", sa.Text),
     sa.Column("lease_until", Moment),
     # which attempt every edge routes to; written by the publisher only
@@ -62,7 +62,6 @@ servers = table(
     sa.Column("last_activity", Moment),
     sa.UniqueConstraint("user_id", "name"),
     sa.UniqueConstraint("place", "port"),
-    sa.Index("ix_servers_phase", "phase", "place"),
 )
 
 #: Asked for, and not let in. Literally as in the index, for a database takes an index on some rows only
@@ -74,19 +73,26 @@ WAITING = sa.and_(
     sa.text("coalesce(servers.place, '') = ''"),
 )
 _ASKED_FOR = sa.text("wanted = 'running' AND attempt > phase_attempt")
-_ONLY_HELD = sa.text("place IS NOT NULL")
+#: Let in, and not stopped: what counts against limits. All that runs is among them.
+HELD = servers.c.place.is_not(None)
 sa.Index(
     "ix_servers_line",
     *(servers.c[name] for name in ("turn", "group_turn", "requested", "id")),
     sqlite_where=_ASKED_FOR,
     postgresql_where=_ASKED_FOR,
 )
-#: Let in, and not stopped: what counts against limits.
+#: To be looked at: of very many servers very few.
+sa.Index(
+    "ix_servers_due",
+    servers.c.due,
+    sqlite_where=servers.c.due.is_not(None),
+    postgresql_where=servers.c.due.is_not(None),
+)
 sa.Index(
     "ix_servers_held",
     *(servers.c[name] for name in ("user_id", "profile_id", "cpu", "memory")),
-    sqlite_where=_ONLY_HELD,
-    postgresql_where=_ONLY_HELD,
+    sqlite_where=HELD,
+    postgresql_where=HELD,
 )
 
 #: What happened on the way, for progress pages: kept for the last attempts of each server.

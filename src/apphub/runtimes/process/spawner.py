@@ -65,6 +65,7 @@ class Spawner:
         self._boot = procfs.boot_id()
         self._groups = cgroups.Groups(hub_id)
         self._children: dict[int, Child] = {}
+        self._by_ref: dict[str, Child] = {}
         #: Objects whose log is watched; the leader of those that are not our children.
         self._watched: dict[str, Leader | None] = {}
         self._adopted_look = 0.0
@@ -130,10 +131,10 @@ class Spawner:
             self._send({"id": number, "refused": Refused("busy", f"The helper failed: {words}.").as_json()})
 
     def _launch(self, request: int, order: Order) -> None:
-        for child in self._children.values():
-            if child.record.ref == order.ref and child.launch is not None:
-                child.requests.append(request)
-                return
+        child = self._by_ref.get(order.ref)
+        if child is not None and child.launch is not None:
+            child.requests.append(request)
+            return
         with records.turn(self._places):
             existing = records.load(self._places, self._hub_id, order.ref)
             if existing is None:
@@ -167,7 +168,7 @@ class Spawner:
             cgroup=memory,
             cpu_cgroup=cpu,
         )
-        self._children[launch.pid] = child = Child(record, launch, request)
+        self._children[launch.pid] = self._by_ref[order.ref] = child = Child(record, launch, request)
         self._selector.register(launch.line, selectors.EVENT_READ, child)
         self._watched[order.ref] = None
         try:
@@ -214,6 +215,8 @@ class Spawner:
             if child.launch is not None:
                 self._settle(child)
             del self._children[pid]
+            if self._by_ref.get(child.record.ref) is child:
+                del self._by_ref[child.record.ref]
             if not child.erased:
                 self._ended(child, os.waitstatus_to_exitcode(status))
 
@@ -268,9 +271,8 @@ class Spawner:
         return Leader(record.pid, record.start) if record and record.boot == self._boot else None
 
     def _erase(self, ref: str) -> None:
-        for child in self._children.values():
-            if child.record.ref == ref:
-                child.erased = True
+        if (child := self._by_ref.get(ref)) is not None:
+            child.erased = True
         with records.turn(self._places):
             record = records.load(self._places, self._hub_id, ref)
             records.remove(self._places, ref)

@@ -281,10 +281,15 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     with op.batch_alter_table("servers", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_servers_due"), ["due"], unique=False)
+        batch_op.create_index(
+            "ix_servers_due",
+            ["due"],
+            unique=False,
+            sqlite_where=sa.text("due IS NOT NULL"),
+            postgresql_where=sa.text("due IS NOT NULL"),
+        )
         batch_op.create_index(batch_op.f("ix_servers_ends"), ["ends"], unique=False)
         batch_op.create_index(batch_op.f("ix_servers_removal"), ["removal"], unique=False)
-        batch_op.create_index("ix_servers_phase", ["phase", "place"], unique=False)
         batch_op.create_index(batch_op.f("ix_servers_profile_id"), ["profile_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_servers_user_id"), ["user_id"], unique=False)
         batch_op.create_index(

@@ -1,0 +1,52 @@
+"""`column IN (a list that is given)`, as one text for lists of every length.
+
+`IN` with a parameter for each value is another text for each number of them, which has to be
+written, parsed and planned anew; here the list is one parameter: an array on PostgreSQL, JSON on SQLite.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.compiler import compiles
+
+
+class _List(sa.types.TypeDecorator[Any]):
+    impl = sa.Text
+    cache_ok = True
+
+    def __init__(self, item: sa.types.TypeEngine[Any]) -> None:
+        super().__init__()
+        self.item = item
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        return postgresql.ARRAY(self.item) if dialect.name == "postgresql" else sa.Text()
+
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> Any:
+        values = list(value)
+        return values if dialect.name == "postgresql" else msgspec.json.encode(values).decode()
+
+
+class among(sa.ColumnElement[bool]):  # noqa: N801 - it is used as SQLAlchemy's own words are
+    """Whether a column is one of the values of a parameter, a collection of numbers or texts."""
+
+    inherit_cache = False
+    type = sa.Boolean()
+
+    def __init__(self, column: sa.ColumnElement[Any], name: str) -> None:
+        self.column = column
+        self.values: sa.BindParameter[Any] = sa.bindparam(name, type_=_List(column.type))
+
+
+@compiles(among, "postgresql")
+def _any_of(element: among, compiler: Any, **how: Any) -> str:
+    return f"{compiler.process(element.column, **how)} = ANY ({compiler.process(element.values, **how)})"
+
+
+@compiles(among, "sqlite")
+def _in_json(element: among, compiler: Any, **how: Any) -> str:
+    column, values = (compiler.process(part, **how) for part in (element.column, element.values))
+    return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 - a placeholder
