@@ -30,9 +30,10 @@ def open_folder(path: Path) -> Path:
     folder = path.expanduser().resolve()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch(mode=0o600)
-        probe.unlink()
+        with tempfile.TemporaryFile(
+            dir=folder
+        ):  # of a name that no other hub has, which may start now as well
+            pass
     except OSError as error:
         raise Unavailable(
             f"The data folder {folder} cannot be used: {error.strerror}.",

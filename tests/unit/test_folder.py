@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from apphub.folder import FolderInUse, hold, others
+from apphub.errors import Unavailable
+from apphub.folder import FolderInUse, hold, open_folder, others
+
+
+def test_hubs_and_edges_that_start_together_make_one_folder(tmp_path: Path) -> None:
+    for number in range(20):
+        folder = tmp_path / str(number) / "data"
+        with ThreadPoolExecutor(8) as pool:
+            assert set(pool.map(open_folder, [folder] * 64)) == {folder}
+        assert list(folder.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Unavailable, match="cannot be used: Not a directory") as refused:
+        open_folder(tmp_path / "file" / "data")
+    assert "--data-dir" in (refused.value.advice or "")
 
 
 def test_each_gets_the_least_number_that_is_free_and_gives_it_back(tmp_path: Path) -> None:
