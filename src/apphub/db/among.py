@@ -31,22 +31,31 @@ class _List(sa.types.TypeDecorator[Any]):
 
 
 class among(sa.ColumnElement[bool]):  # noqa: N801 - it is used as SQLAlchemy's own words are
-    """Whether a column is one of the values of a parameter, a collection of numbers or texts."""
+    """Whether a column is one of the values of a parameter, a collection of numbers or texts.
+
+    Or one of those that a statement finds, and these are few: to PostgreSQL they are an array, for which
+    it goes to the column's index, and not a table to be joined.
+    """
 
     inherit_cache = False
     type = sa.Boolean()
 
-    def __init__(self, column: sa.ColumnElement[Any], name: str) -> None:
+    def __init__(self, column: sa.ColumnElement[Any], values: str | sa.Select[Any]) -> None:
         self.column = column
-        self.values: sa.BindParameter[Any] = sa.bindparam(name, type_=_List(column.type))
+        self.values: Any = (
+            sa.bindparam(values, type_=_List(column.type)) if isinstance(values, str) else values
+        )
+        self.found = not isinstance(values, str)
 
 
 @compiles(among, "postgresql")
 def _any_of(element: among, compiler: Any, **how: Any) -> str:
-    return f"{compiler.process(element.column, **how)} = ANY ({compiler.process(element.values, **how)})"
+    column, values = (compiler.process(part, **how) for part in (element.column, element.values))
+    return f"{column} = ANY ({f'ARRAY({values})' if element.found else values})"
 
 
 @compiles(among, "sqlite")
 def _in_json(element: among, compiler: Any, **how: Any) -> str:
     column, values = (compiler.process(part, **how) for part in (element.column, element.values))
-    return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 - a placeholder
+    # Nothing of it is a value: parameters have placeholders.
+    return f"{column} IN ({values if element.found else f'SELECT value FROM json_each({values})'})"  # noqa: S608

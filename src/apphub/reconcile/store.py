@@ -301,7 +301,7 @@ _ROUTE = (
 
 
 _READY = _ROUTE.where(c.phase == Phase.READY)
-_OF_USERS = among(t.users.c.name, "users")
+_OF_USERS = among(c.user_id, sa.select(t.users.c.id).where(among(t.users.c.name, "users")))
 _ALL_READY = _READY.where(t.HELD)
 _READY_OF = _READY.where(_OF_USERS)
 _ASLEEP = (
@@ -333,7 +333,6 @@ async def list_routed_users(tx: Tx) -> set[str]:
     return set((await tx.execute(statement)).scalars())
 
 
-_OF_THESE = c.user_id.in_(sa.select(t.users.c.id).where(among(t.users.c.name, "users")))
 _UNSETTLED_READY = sa.and_(c.phase == Phase.READY, c.routed_attempt.is_distinct_from(c.phase_attempt))
 _UNSETTLED_DOWN = sa.and_(c.phase != Phase.READY, c.routed_attempt.is_not(None))
 _ARRIVED = (
@@ -343,9 +342,9 @@ _ARRIVED = (
     .returning(c.id)
 )
 #: In the order of their ids, as everybody who changes several servers at once: nobody waits in a circle.
-_WITHDRAWN = sa.select(c.id).where(_OF_THESE, _UNSETTLED_DOWN, ~among(c.id, "routed")).order_by(c.id)
+_WITHDRAWN = sa.select(c.id).where(_OF_USERS, _UNSETTLED_DOWN, ~among(c.id, "routed")).order_by(c.id)
 _UNSETTLED = sa.select(c.id, sa.case((c.phase == Phase.READY, c.phase_attempt), else_=0)).where(
-    _OF_THESE, sa.or_(_UNSETTLED_READY, _UNSETTLED_DOWN)
+    _OF_USERS, sa.or_(_UNSETTLED_READY, _UNSETTLED_DOWN)
 )
 
 
