@@ -48,6 +48,17 @@ def hub_cpu(result: Result) -> float:
     return float(used * 1000 / result["answered"])
 
 
+def spawn_cpu(result: Result) -> float:
+    """Milliseconds of a core for the start and the stop of one of 100 servers, the hub's own processes."""
+
+    def taken(part: Result) -> float:
+        parts = part["cpu"]["by_process"].items()
+        return float(sum(seconds for name, seconds in parts if not name.startswith(DATA_PLANE)))
+
+    rounds = result["rounds"]["n100"]["rounds"]
+    return statistics.median((taken(one["start"]) + taken(one["stop"])) * 1000 / 100 for one in rounds)
+
+
 def _read(name: str, what: str, promised: float, case: str = "api_read") -> Figure:
     return Figure(case, f"GET {what}", "ms CPU", lambda r: hub_cpu(r["endpoints"][name]["8"]), 1 / promised)
 
@@ -90,6 +101,7 @@ FIGURES = (
         lambda r: float(r["rounds"]["n100"]["median_start_wall_s"]),
         1 / 5,
     ),
+    Figure("spawn_c", "the same, start and stop of each", "ms CPU", spawn_cpu, 1 / 8),
     Figure(
         "spawn_defaults",
         "200 servers, limits as shipped",
