@@ -200,7 +200,7 @@ class Servers:
         """Forget a person. Their servers are stopped first; nobody sees the person any more meanwhile."""
         now = clock.now()
         async with self.db.write() as tx:
-            person = await people_store.get_person(tx, name)
+            person = await people_store.lock_person(tx, name)  # no start comes in between
             if person.source is Source.SETTINGS:
                 raise Declared(f"The user {person.name}")
             servers = await store.list_servers_of(tx, person.id)
