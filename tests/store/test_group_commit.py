@@ -152,6 +152,7 @@ async def test_others_have_their_turn_while_many_rows_are_written_all_or_none(db
     with pytest.raises(LookupError):
         await write(fails=True)
     assert await _names(db) == set()
-    assert await write(fails=False) >= 10
+    # SQLite works here, 200 rows at a time; PostgreSQL elsewhere, and is but waited for.
+    assert await write(fails=False) >= (10 if db.exclusive else 2)
     assert len(await _names(db)) == 2000
     others.cancel()
