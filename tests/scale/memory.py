@@ -14,6 +14,7 @@ import asyncio
 import sys
 import tempfile
 import time
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ import hubctl  # noqa: E402
 SETTLED, GROWTH, IDLE = 4, 1.1, 200.0
 CONNECTIONS = 32
 PATIENCE = 120.0
+PAGE = 100
 
 
 def memory(hub: Any) -> tuple[float, float]:
@@ -63,13 +65,20 @@ class Crowd:
     async def _until(self, so: Any) -> None:
         end = time.monotonic() + PATIENCE
         while True:
-            users = (await self._client.get("users", params={"limit": "1000"})).json()
-            mine = [user for user in users if user["name"] in self._names]
+            mine = [user async for user in self._users() if user["name"] in self._names]
             if len(mine) == len(self._names) and all(so(user["servers"]) for user in mine):
                 return
             if time.monotonic() > end:
                 raise SystemExit(f"not so after {PATIENCE:.0f} s: {mine[0]}")
             await asyncio.sleep(0.2)
+
+    async def _users(self) -> AsyncGenerator[Any]:
+        """All users, page by page."""
+        offset = 0
+        while page := (await self._client.get("users", params={"limit": PAGE, "offset": offset})).json():
+            for user in page:
+                yield user
+            offset += PAGE
 
 
 async def rounds(hub: Any, count: int, servers: int) -> list[float]:
