@@ -70,9 +70,10 @@ class Backend:
         """Gone like a killed process: no listener, no connection."""
         assert self._server is not None
         self._server.close()
-        for writer in self._writers:
-            writer.transport.abort()
-        await asyncio.sleep(0)
+        for _ in range(3):  # also those that are just being accepted; then the loop lets go of all
+            for writer in self._writers:
+                writer.transport.abort()
+            await asyncio.sleep(0.01)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)

@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 TOGETHER = 0.1
 #: Passes that run out are looked at together (seconds).
 SETTLED = 5.0
+#: Between two looks at which pass ends next (seconds); below the minute that the shortest share lasts.
+LOOK = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class VisitorReview:
                 news.clear()
                 begun = clock.now()
                 await self._review()
-                if await heard(news, await self._pause(begun)):
+                if await self._wait(news, begun):
                     await asyncio.sleep(TOGETHER)
 
     async def _review(self) -> None:
@@ -59,7 +61,15 @@ class VisitorReview:
         if denied:
             log.info("passes.denied", passes=denied)
 
-    async def _pause(self, begun: datetime) -> float | None:
-        """Until the next pass runs out, if there are any; one may have done so since the review began."""
-        left = await self.passes.next_end(begun)
-        return None if left is None else max(left.total_seconds(), 0) + SETTLED
+    async def _wait(self, news: asyncio.Event, begun: datetime) -> bool:
+        """Until rights change (True) or a pass runs out; it may have done so since the review began.
+
+        Nobody tells of passes that are made: this looks when the next one ends.
+        """
+        while True:
+            left = await self.passes.next_end(begun)
+            pause = None if left is None else max(left.total_seconds(), 0) + SETTLED
+            if await heard(news, LOOK if pause is None else min(pause, LOOK)):
+                return True
+            if pause is not None and pause <= LOOK:
+                return False
