@@ -44,14 +44,12 @@ async def insert_entry(
 
 
 async def insert_entries(tx: Tx, by: By, action: str, targets: Mapping[str, Any]) -> None:
-    """The same action on many targets, each with what it is after that, in one statement."""
-    if targets:
-        rows = [_row(by, action, target, None, after) for target, after in targets.items()]
-        await tx.execute(_INSERT, rows)
+    """The same action on many targets, each with what it is after that."""
+    await insert_all(tx, [(by, action, target, after) for target, after in targets.items()])
 
 
 async def insert_all(tx: Tx, entries: Sequence[tuple[By, str, str, Any]]) -> None:
-    """What several have done at once: who, the action, its target, and what that is after it."""
+    """What was done at once, in one statement: who, the action, its target, and what that is after it."""
     if entries:
         await tx.execute(
             _INSERT, [_row(by, action, target, None, after) for by, action, target, after in entries]

@@ -76,10 +76,10 @@ async def lock_person(tx: Tx, name: str) -> Person:
 
     Raises `NoSuchUser`.
     """
-    row = (await tx.execute(_LOCK, {"name": name})).first()
-    if row is None:
+    found = await lock_people(tx, [name])
+    if name not in found:
         raise NoSuchUser(name)
-    return person_of(row)
+    return found[name]
 
 
 async def lock_people(tx: Tx, names: Collection[str]) -> dict[str, Person]:
