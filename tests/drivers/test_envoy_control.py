@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import stat
 import time
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import grpc
 import grpc.aio
@@ -32,7 +34,9 @@ class FakeEdge:
     """An edge that is told what to answer, on a real stream."""
 
     def __init__(self, socket: Path) -> None:
-        self._channel = grpc.aio.insecure_channel(f"unix:{socket}")
+        # A connection of its own: gRPC shares one among all channels to an address, also while it breaks.
+        alone = (("grpc.use_local_subchannel_pool", 1),)
+        self._channel = grpc.aio.insecure_channel(f"unix:{socket}", alone)
         self._call: Any = self._channel.stream_stream(f"/{SERVICE}/DeltaScopedRoutes")()
 
     async def hello(self, name: str, held: dict[str, str] | None = None) -> None:
@@ -51,75 +55,82 @@ class FakeEdge:
     async def says(self, nonce: str, error: str = "") -> None:
         await self._call.write(text(6, nonce) + (block(7, text(2, error)) if error else b""))
 
-    async def close(self) -> None:
+    async def babbles(self, nonsense: bytes) -> None:
+        """Say this, and be cut off for it."""
+        await self._call.write(nonsense)
+        async with asyncio.timeout(3):
+            assert await self._call.read() is grpc.aio.EOF
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
         self._call.cancel()
         await self._channel.close()
 
 
-async def test_the_hubs_scope_is_sent_first_and_an_edge_is_listed_while_it_is_connected() -> None:
+@contextlib.asynccontextmanager
+async def serving(
+    socket: Path, table: Mapping[str, Scope] | None = None, patience: float = 2.0
+) -> AsyncIterator[ControlPlane]:
+    """A control plane that is closed at the end, also of a test that fails."""
+    control = a_control(socket, patience=patience)
+    await control.start(table or {})
+    try:
+        yield control
+    finally:
+        await control.close()
+
+
+@pytest.fixture
+def socket() -> Iterator[Path]:
     with short_directory() as folder:
-        control = a_control(folder / "xds.sock")
-        await control.start(_scope("user/ada"))
-        edge = FakeEdge(folder / "xds.sock")
-        await edge.hello("one")
-        assert list((await edge.hears())[0]) == ["hub", "user/ada"]
-        assert control.edges == {"one"}
-        await edge.close()
+        yield folder / "xds.sock"
+
+
+async def test_the_hubs_scope_is_sent_first_and_an_edge_is_listed_while_it_is_connected(socket: Path) -> None:
+    async with serving(socket, _scope("user/ada")) as control:
+        async with FakeEdge(socket) as edge:
+            await edge.hello("one")
+            assert list((await edge.hears())[0]) == ["hub", "user/ada"]
+            assert control.edges == {"one"}
         async with asyncio.timeout(3):
             while control.edges:
                 await asyncio.sleep(0.01)
-        await control.close()
 
 
-async def test_a_restarted_hub_sends_an_edge_only_what_differs() -> None:
-    with short_directory() as folder:
-        control = a_control(folder / "xds.sock")
-        await control.start(_scope("user/ada") | _scope("user/bob") | _scope("user/cyd"))
-        edge = FakeEdge(folder / "xds.sock")
+async def test_a_restarted_hub_sends_an_edge_only_what_differs(socket: Path) -> None:
+    before = _scope("user/ada") | _scope("user/bob") | _scope("user/cyd")
+    async with serving(socket, before), FakeEdge(socket) as edge:
         await edge.hello("one")
         held, _, _ = await edge.hears()
-        await edge.close()
-        await control.close()
 
-        control = a_control(folder / "xds.sock")
-        moved = Address("127.0.0.1", 2)
-        await control.start(_scope("user/ada") | _scope("user/bob", moved) | _scope("user/dan"))
-        edge = FakeEdge(folder / "xds.sock")
+    after = _scope("user/ada") | _scope("user/bob", Address("127.0.0.1", 2)) | _scope("user/dan")
+    async with serving(socket, after) as control, FakeEdge(socket) as edge:
         await edge.hello("one", held)
         versions, removed, nonce = await edge.hears()
         assert (list(versions), removed) == (["user/bob", "user/dan"], ["user/cyd"])
         await edge.says(nonce)
         assert await control.publish(_scope("user/ada"))
-        await edge.close()
-        await control.close()
 
 
-async def test_publish_waits_for_every_edge() -> None:
-    with short_directory() as folder:
-        control = a_control(folder / "xds.sock")
-        await control.start({})
-        edges = [FakeEdge(folder / "xds.sock") for _ in range(2)]
-        for number, edge in enumerate(edges):
-            await edge.hello(f"edge-{number}")
+async def test_publish_waits_for_every_edge(socket: Path) -> None:
+    async with serving(socket) as control, FakeEdge(socket) as one, FakeEdge(socket) as two:
+        for name, edge in (("one", one), ("two", two)):
+            await edge.hello(name)
             await edge.says((await edge.hears())[2])
         assert await control.publish({})
         publishing = asyncio.create_task(control.publish(_scope("user/ada")))
-        nonces = [(await edge.hears())[2] for edge in edges]
-        await edges[0].says(nonces[0])
+        nonces = [(await edge.hears())[2] for edge in (one, two)]
+        await one.says(nonces[0])
         await asyncio.sleep(0.1)
         assert not publishing.done()
-        await edges[1].says(nonces[1])
+        await two.says(nonces[1])
         assert await publishing
-        for edge in edges:
-            await edge.close()
-        await control.close()
 
 
-async def test_changes_made_while_an_edge_is_busy_reach_it_together() -> None:
-    with short_directory() as folder:
-        control = a_control(folder / "xds.sock")
-        await control.start({})
-        edge = FakeEdge(folder / "xds.sock")
+async def test_changes_made_while_an_edge_is_busy_reach_it_together(socket: Path) -> None:
+    async with serving(socket) as control, FakeEdge(socket) as edge:
         await edge.hello("one")
         nonce = (await edge.hears())[2]
         publishing = [asyncio.create_task(control.publish(_scope(f"user/u{i}"))) for i in range(50)]
@@ -129,65 +140,42 @@ async def test_changes_made_while_an_edge_is_busy_reach_it_together() -> None:
         assert len(versions) == 50
         await edge.says(nonce)
         assert all(await asyncio.gather(*publishing))
-        await edge.close()
-        await control.close()
 
 
-async def test_publish_gives_up_on_an_edge_that_says_nothing_and_names_it() -> None:
-    with short_directory() as folder:
-        control = a_control(folder / "xds.sock", patience=0.3)
-        await control.start({})
-        edge = FakeEdge(folder / "xds.sock")
+async def test_publish_gives_up_on_an_edge_that_says_nothing_and_names_it(socket: Path) -> None:
+    async with serving(socket, patience=0.3) as control, FakeEdge(socket) as edge:
         await edge.hello("mute")
         await edge.hears()
         with capture_logs() as logs:
             assert not await control.publish(_scope("user/ada"))
         assert [entry["edges"] for entry in logs if entry["event"] == "edge_slow"] == [["mute"]]
-        await edge.close()
-        await control.close()
 
 
-async def test_publish_waits_a_while_for_the_first_edge() -> None:
-    with short_directory() as folder:
-        control = a_control(folder / "xds.sock")
-        await control.start({})
+async def test_publish_waits_a_while_for_the_first_edge(socket: Path) -> None:
+    async with serving(socket) as control:
         publishing = asyncio.create_task(control.publish(_scope("user/ada")))
         await asyncio.sleep(0.2)
         assert not publishing.done()
-        edge = FakeEdge(folder / "xds.sock")
-        await edge.hello("late")
-        await edge.says((await edge.hears())[2])
-        assert await publishing
-        await edge.close()
-        await control.close()
+        async with FakeEdge(socket) as edge:
+            await edge.hello("late")
+            await edge.says((await edge.hears())[2])
+            assert await publishing
 
 
-async def test_publish_without_any_edge_is_not_done() -> None:
-    with short_directory() as folder:
-        control = a_control(folder / "xds.sock", patience=0.1)
-        await control.start({})
+async def test_publish_without_any_edge_is_not_done(socket: Path) -> None:
+    async with serving(socket, patience=0.1) as control:
         assert not await control.publish(_scope("user/ada"))
-        await control.close()
 
 
-async def test_an_edge_that_speaks_nonsense_is_cut_off_and_harms_nobody() -> None:
-    with short_directory() as folder:
-        control = a_control(folder / "xds.sock")
-        await control.start({})
+async def test_an_edge_that_speaks_nonsense_is_cut_off_and_harms_nobody(socket: Path) -> None:
+    async with serving(socket):
         for nonsense in (b"\xff\xff", b"\x0a\x7f"):
-            edge = FakeEdge(folder / "xds.sock")
-            await edge._call.write(nonsense)
-            async with asyncio.timeout(3):
-                assert await edge._call.read() is grpc.aio.EOF
-            await edge.close()
-        edge = FakeEdge(folder / "xds.sock")
-        await edge.hello("sane")
-        await edge.hears()
-        await edge._call.write(b"\xff\xff")
-        async with asyncio.timeout(3):
-            assert await edge._call.read() is grpc.aio.EOF
-        await edge.close()
-        await control.close()
+            async with FakeEdge(socket) as edge:
+                await edge.babbles(nonsense)
+        async with FakeEdge(socket) as edge:
+            await edge.hello("sane")
+            await edge.hears()
+            await edge.babbles(b"\xff\xff")
 
 
 async def test_the_socket_is_for_the_owner_only_and_replaces_a_stale_one() -> None:
@@ -195,11 +183,9 @@ async def test_the_socket_is_for_the_owner_only_and_replaces_a_stale_one() -> No
         socket = folder / "run" / "xds.sock"
         socket.parent.mkdir(mode=0o755)
         socket.write_text("stale")
-        control = a_control(socket)
-        await control.start({})
-        assert stat.S_IMODE(socket.stat().st_mode) == 0o600
-        assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
-        await control.close()
+        async with serving(socket):
+            assert stat.S_IMODE(socket.stat().st_mode) == 0o600
+            assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
         assert not socket.exists()
 
 

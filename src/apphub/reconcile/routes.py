@@ -125,6 +125,7 @@ class Publisher:
         self._replicas = replicas if replicas is not None and replicas.several else None
         self._published: set[str] = set()
         self._service_scopes: set[str] = set()
+        self._services_turn = asyncio.Lock()
         self._late: asyncio.Queue[tuple[float, list[str], dict[int, int]]] = asyncio.Queue()
 
     async def start(self) -> None:
@@ -143,14 +144,19 @@ class Publisher:
             tx.changed(*map(routes_topic, users))
 
     async def services_changed(self) -> None:
-        """The routes of services may have changed; those of services that are gone are withdrawn."""
-        scopes = by_scope(await service_routes(self._db, doors=self._doors))
-        gone: dict[str, Scope] = dict.fromkeys(self._service_scopes - scopes.keys(), ())
-        self._service_scopes = set(scopes)
-        if self._plane.edges:
-            await self._plane.publish({**gone, **scopes})
-        else:
-            self._plane.note({**gone, **scopes})
+        """The routes of services may have changed; those of services that are gone are withdrawn.
+
+        One after the other: what is found later must not be told before, and whoever finds nothing new
+        to tell has waited until the edges have it.
+        """
+        async with self._services_turn:
+            scopes = by_scope(await service_routes(self._db, doors=self._doors))
+            gone: dict[str, Scope] = dict.fromkeys(self._service_scopes - scopes.keys(), ())
+            self._service_scopes = set(scopes)
+            if self._plane.edges:
+                await self._plane.publish({**gone, **scopes})
+            else:
+                self._plane.note({**gone, **scopes})
 
     async def run(self) -> None:
         """Publish until cancelled."""
