@@ -63,7 +63,7 @@ tokens = table(
 #: the edges can be told that they no longer count until they have expired.
 passes = table(
     "passes",
-    of("servers", "server_id"),
+    of("servers", "server_id", index=False),
     sa.Column("session", sa.Text, nullable=False, index=True),  # its public id
     sa.Column("expires", Moment, nullable=False, index=True),
     sa.Column("denied", sa.Boolean, nullable=False, server_default=sa.text("false")),

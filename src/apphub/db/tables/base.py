@@ -22,10 +22,13 @@ def table(name: str, *columns: sa.schema.SchemaItem) -> sa.Table:
     return sa.Table(name, metadata, key, *columns, sqlite_autoincrement=True)
 
 
-def of(target: str, name: str, *, nullable: bool = False) -> sa.Column[int]:
-    """A column that names a row of another table, with which its own row goes."""
+def of(target: str, name: str, *, nullable: bool = False, index: bool = True) -> sa.Column[int]:
+    """A column that names a row of another table, with which its own row goes.
+
+    It needs no index of its own where a unique constraint of its table begins with it.
+    """
     return sa.Column(
-        name, Id, sa.ForeignKey(f"{target}.id", ondelete="CASCADE"), nullable=nullable, index=True
+        name, Id, sa.ForeignKey(f"{target}.id", ondelete="CASCADE"), nullable=nullable, index=index
     )
 
 

@@ -72,7 +72,7 @@ roles = table(
 #: Who holds a role, beside what follows by itself (every user holds `user`, an admin `admin`).
 holders = table(
     "holders",
-    of("roles", "role_id"),
+    of("roles", "role_id", index=False),
     of("users", "user_id", nullable=True),
     of("groups", "group_id", nullable=True),
     of("services", "service_id", nullable=True),

@@ -22,7 +22,7 @@ profiles = table(
 #: What a profile was and is; only ever inserted into.
 profile_versions = table(
     "profile_versions",
-    of("profiles", "profile_id"),
+    of("profiles", "profile_id", index=False),
     sa.Column("number", sa.Integer, nullable=False),
     sa.Column("definition", Json, nullable=False),
     sa.Column("created", Moment, nullable=False),

@@ -26,7 +26,7 @@ start_times = sa.Table(
 
 servers = table(
     "servers",
-    of("users", "user_id"),
+    of("users", "user_id", index=False),
     sa.Column("name", sa.Text, nullable=False),  # "" is the default server
     sa.Column("display_name", sa.Text, nullable=False, server_default=""),
     sa.Column("created", Moment, nullable=False),

@@ -160,7 +160,6 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("holders", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_holders_group_id"), ["group_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_holders_role_id"), ["role_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_holders_service_id"), ["service_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_holders_user_id"), ["user_id"], unique=False)
 
@@ -235,8 +234,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("profile_id", "number", name=op.f("uq_profile_versions_profile_id_number")),
         sqlite_autoincrement=True,
     )
-    with op.batch_alter_table("profile_versions", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_profile_versions_profile_id"), ["profile_id"], unique=False)
 
     op.create_table(
         "servers",
@@ -291,7 +288,6 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_servers_ends"), ["ends"], unique=False)
         batch_op.create_index(batch_op.f("ix_servers_removal"), ["removal"], unique=False)
         batch_op.create_index(batch_op.f("ix_servers_profile_id"), ["profile_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_servers_user_id"), ["user_id"], unique=False)
         batch_op.create_index(
             "ix_servers_line",
             ["turn", "group_turn", "requested", "id"],
@@ -418,7 +414,6 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("passes", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_passes_expires"), ["expires"], unique=False)
-        batch_op.create_index(batch_op.f("ix_passes_server_id"), ["server_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_passes_session"), ["session"], unique=False)
 
     op.create_table(
