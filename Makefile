@@ -18,7 +18,7 @@ peer := envs/peer
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run install dev test check lint fmt jupyterlab clients bench bench-edge bench-memory bench-servers constraints
+.PHONY: help run install dev test check lint fmt jupyterlab clients bench bench-edge bench-memory bench-replicas bench-servers constraints
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ bench: dev $(peer)/.installed ## Measure the hub beside JupyterHub (needs npm an
 
 bench-servers: dev ## Measure two hubs on PostgreSQL with 10,000 servers, of which nothing is started
 	@$(bin)/python tests/scale/servers.py $(ARGS)
+
+bench-replicas: dev ## Measure what two hubs on PostgreSQL answer, and one (needs wrk)
+	@$(bin)/python tests/scale/replicas.py $(ARGS)
 
 bench-memory: dev ## Measure whether the hub grows over many rounds of starts and stops (needs a compiler)
 	@$(bin)/python tests/scale/memory.py $(ARGS)
