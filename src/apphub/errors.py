@@ -16,7 +16,10 @@ words. Anything that is not a `HubError` is a defect.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import timedelta  # the process runtime's helper, which is to stay small, does without
 
 
 class HubError(Exception):

@@ -137,7 +137,7 @@ class ProcessRuntime:
 
     def _event(self, message: Message) -> None:
         if message["event"] == "launched":
-            self._living.launched(Record(**message["record"]))
+            self._living.launched(Record(**message["ok"]))
         elif message["event"] == "exited":
             self._living.ended(parse_ref(message["ref"]))
 

@@ -5,7 +5,8 @@ system, finding the program) happens in the child, so that one launch never wait
 What goes wrong comes back through a socket that closes by itself when the program begins.
 
 Used by the helper, so the standard library only. Forking from Python is safe here because the
-helper has one thread, and cheap because it is small.
+helper has one thread, and cheap because it is small. Every page that the helper writes to after a
+fork is copied: so forks come one right after the other where there are several.
 """
 
 from __future__ import annotations
@@ -128,9 +129,11 @@ def _child(
     order: Order, log: int, line: socket.socket, groups: list[str], recorded: Callable[[], bool]
 ) -> NoReturn:
     try:
+        # First, so that nobody's end of a line is kept open here by whoever waits.
+        _arrange_files(log, line.fileno())
         if not line.recv(1) and not recorded():
             os._exit(127)
-        _become_program(order, log, line.fileno(), groups)
+        _become_program(order, groups)
     except Refused as error:
         refused = error
     except BaseException as error:  # noqa: BLE001 - nothing may escape into a second copy of the helper
@@ -141,14 +144,12 @@ def _child(
         os._exit(127)
 
 
-def _become_program(order: Order, log: int, line: int, groups: list[str]) -> NoReturn:
-    signal.set_wakeup_fd(-1)
+def _become_program(order: Order, groups: list[str]) -> NoReturn:
     os.setsid()
     for number in _RESET:
         signal.signal(number, signal.SIG_DFL)
     for group in groups:
         cgroups.enter(group)
-    _arrange_files(log, line)
     env = dict(order.env)
     home = _become_account(order.run_as, env) if order.run_as is not None else None
     _enter_folder(order, home or env.get("HOME"))
@@ -157,6 +158,7 @@ def _become_program(order: Order, log: int, line: int, groups: list[str]) -> NoR
 
 def _arrange_files(log: int, line: int) -> None:
     """No input, all output to the log, and no other file of the helper's."""
+    signal.set_wakeup_fd(-1)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.dup2(log, 1)

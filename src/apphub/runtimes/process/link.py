@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import os
 import socket
 import subprocess
@@ -16,6 +15,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from msgspec import json
 
 from apphub.errors import Unavailable
 
@@ -117,7 +118,7 @@ class Link:
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer, then
         try:
-            self._writer.write(json.dumps({"id": number, "do": do, **fields}).encode() + b"\n")
+            self._writer.write(json.encode({"id": number, "do": do, "fields": fields}) + b"\n")
             await self._writer.drain()
             return await answer
         except ConnectionError:
@@ -141,7 +142,7 @@ class Link:
     async def _listen(self) -> None:
         try:
             while line := await self._reader.readline():
-                self._dispatch(json.loads(line))
+                self._dispatch(json.decode(line))
         except (ConnectionError, ValueError):
             pass  # cut off in the middle of a line
         finally:
@@ -156,6 +157,7 @@ class Link:
     def _dispatch(self, message: Message) -> None:
         if "event" in message:
             self._on_event(message)
+        if "id" not in message:
             return
         answer, then = self._waiting.get(message["id"], (None, None))
         if answer is None or answer.done():

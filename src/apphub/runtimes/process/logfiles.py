@@ -26,15 +26,23 @@ def create(path: str) -> int:
     Of older attempts only the newest is kept.
     """
     folder, name = os.path.split(path)
-    os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103
-    logs = [entry[:-4] for entry in os.listdir(folder) if entry.endswith(".log")]  # noqa: PTH208
-    older = sorted(int(attempt) for attempt in logs if attempt.isdecimal() and f"{attempt}.log" != name)
+    try:
+        os.mkdir(folder, 0o700)  # noqa: PTH102
+    except FileExistsError:
+        _make_room(folder, name)
+    except FileNotFoundError:
+        os.makedirs(folder, mode=0o700)  # noqa: PTH103
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+
+
+def _make_room(folder: str, name: str) -> None:
+    logs = {entry for entry in os.listdir(folder) if entry.endswith(".log")}  # noqa: PTH208
+    if name in logs:
+        # Not emptied: it may belong to another account by now.
+        os.unlink(f"{folder}/{name}")  # noqa: PTH108
+    older = sorted(int(log[:-4]) for log in logs - {name} if log[:-4].isdecimal())
     for attempt in older[:-1]:
         os.unlink(f"{folder}/{attempt}.log")  # noqa: PTH108
-    if os.path.lexists(path):
-        # Not emptied: it may belong to another account by now.
-        os.unlink(path)  # noqa: PTH108
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
 
 
 def cut(path: str, limit: int) -> int:

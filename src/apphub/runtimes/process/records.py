@@ -4,10 +4,11 @@
     DATA/logs/7/2.log      what it printed
     DATA/servers/7         its working folder, where nothing else was asked for
 
-The helper writes a record right after the fork and again when the process ends; it stays
+The helper writes a record right after the fork; when the process ends it adds a second line, which
+counts if it is about the same process. A line that is cut off counts for nothing. The file stays
 until the object is deleted, so that a hub that was away can still tell how it ended. Records
-are replaced by renaming, never changed in place. They hold no secret. They need not survive a
-power cut (nothing they speak of does), so nothing waits for the disk.
+hold no secret. They need not survive a power cut (nothing they speak of does), so nothing
+waits for the disk.
 
 Used by the helper, so the standard library only.
 """
@@ -15,11 +16,12 @@ Used by the helper, so the standard library only.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 
 class Record(NamedTuple):
@@ -45,12 +47,17 @@ class Record(NamedTuple):
     #: Control group of its processors, likewise; it may be that of its memory.
     cpu_cgroup: str | None = None
 
+    @property
+    def process(self) -> tuple[str, int, int]:
+        """Names the process that it is about, for good."""
+        return self.boot, self.pid, self.start
+
     @classmethod
-    def parse(cls, value: Any) -> Record | None:
+    def parse(cls, line: bytes) -> Record | None:
         """A record from JSON; None when it is none (a file of another version, or cut off)."""
         try:
-            record = cls(**value)
-        except TypeError:
+            record = cls(**json.loads(line))
+        except (TypeError, ValueError):
             return None
         return record if isinstance(record.pid, int) and isinstance(record.start, int) else None
 
@@ -68,10 +75,6 @@ class Places(NamedTuple):
     def record(self, ref: str) -> str:
         """File of one record."""
         return f"{self.run}/{ref}.json"
-
-    def draft(self, ref: str) -> str:
-        """The same while it is being written; left behind by a helper that is killed just then."""
-        return f"{self.run}/.{ref}"
 
     @property
     def turn(self) -> str:
@@ -95,10 +98,13 @@ class Places(NamedTuple):
 def load(places: Places, hub_id: str, ref: str) -> Record | None:
     """The record of one object of this hub."""
     try:
-        with open(places.record(ref), encoding="utf-8") as file:  # noqa: PTH123
-            record = Record.parse(json.load(file))
-    except (FileNotFoundError, ValueError):
+        with open(places.record(ref), "rb") as file:  # noqa: PTH123
+            lines = file.read().splitlines()
+    except FileNotFoundError:
         return None
+    record = Record.parse(lines[0]) if lines else None
+    if record is not None and (end := Record.parse(lines[-1])) is not None and end.process == record.process:
+        record = end
     # A data folder may have seen another database before; its numbers mean other servers.
     return record if record is not None and record.hub_id == hub_id and record.ref == ref else None
 
@@ -113,13 +119,15 @@ def load_all(places: Places, hub_id: str) -> dict[str, Record]:
     return found
 
 
-def save(places: Places, record: Record) -> None:
-    """Write a record, all or nothing."""
-    draft = places.draft(record.ref)
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(fd, "w", encoding="utf-8") as file:  # noqa: PTH123
-        json.dump(record._asdict(), file)
-    os.rename(draft, places.record(record.ref))  # noqa: PTH104
+def begin(places: Places, record: Record) -> None:
+    """Write down that a process was started."""
+    _write(places, record, os.O_CREAT | os.O_TRUNC)
+
+
+def end(places: Places, record: Record) -> None:
+    """Add how it ended; nothing happens when it was erased meanwhile."""
+    with contextlib.suppress(FileNotFoundError):
+        _write(places, record, os.O_APPEND)
 
 
 @contextlib.contextmanager
@@ -137,6 +145,15 @@ def turn(places: Places) -> Iterator[None]:
 
 def remove(places: Places, ref: str) -> None:
     """Forget one object; nothing happens when there is no record."""
-    for path in (places.record(ref), places.draft(ref)):
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)  # noqa: PTH108
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(places.record(ref))  # noqa: PTH108
+
+
+def _write(places: Places, record: Record, flags: int) -> None:
+    line = json.dumps(record._asdict()).encode() + b"\n"
+    fd = os.open(places.record(record.ref), os.O_WRONLY | flags, 0o600)
+    try:
+        if os.write(fd, line) < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    finally:
+        os.close(fd)

@@ -10,7 +10,7 @@ Neither end is needed for servers to live. When the hub dies, the socket ends an
 helper; servers go on, adopted by the system. When the helper dies, the hub starts another one.
 Every request may be repeated: the truth is in `/proc` and the records.
 
-    launch  start an object unless it exists           -> launched (event), then its record
+    launch  start an object unless it exists           launched (event), with the answer: its record
     list    all objects, also unrecorded ones
     term    ask a main process and its group to end
     signal  count, and signal, all processes of some objects
@@ -28,16 +28,18 @@ import signal
 import socket
 import sys
 import time
-import traceback
-from collections.abc import Callable
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
-from apphub.runtimes.process import cgroups, launching, logfiles, procfs, records, signals
+from apphub.runtimes.process import cgroups, launching, logfiles, procfs, records, signals, words
 from apphub.runtimes.process.launching import Launch, Order, Refused
 from apphub.runtimes.process.records import Places, Record
 from apphub.runtimes.process.signals import Leader
 
 Message = dict[str, Any]
+#: Launches done together: none of these programs begins before all of them are on record.
+TOGETHER = 25
 #: How often to look whether servers that are not our children still live (only to stop cutting their logs).
 ADOPTED_EVERY = 30.0
 
@@ -45,13 +47,24 @@ ADOPTED_EVERY = 30.0
 class Child:
     """A process that this helper has started."""
 
-    def __init__(self, record: Record, launch: Launch, request: int) -> None:
+    def __init__(self, record: Record, launch: Launch, requests: list[int]) -> None:
         self.record = record
         #: How to speak with it; None once it is known how the launch went.
         self.launch: Launch | None = launch
         #: Requests that wait for that.
-        self.requests = [request]
+        self.requests = requests
         self.erased = False
+
+
+class Draft(NamedTuple):
+    """A launch that nothing stands against."""
+
+    order: Order
+    #: Without the process, which is still to come.
+    record: Record
+    #: Descriptor of its log.
+    log: int
+    requests: list[int]
 
 
 class Spawner:
@@ -71,6 +84,9 @@ class Spawner:
         self._adopted_look = 0.0
         self._pause = logfiles.CALM
         self._selector = selectors.DefaultSelector()
+        #: Requests that nothing was done about yet; lines that the hub was not sent yet.
+        self._asked: deque[Message] = deque()
+        self._told: list[bytes] = []
         self._verbs: dict[str, Callable[..., Any]] = {
             "list": self._list,
             "term": self._term,
@@ -90,11 +106,12 @@ class Spawner:
         self._selector.register(self._hub, selectors.EVENT_READ, "hub")
         self._selector.register(wake_read, selectors.EVENT_READ, "wake")
         self._send({"event": "ready"})
+        self._flush()
         pending = b""
         look_at = time.monotonic()
         while True:
             wait = max(look_at - time.monotonic(), 0) if self._watched else None
-            for key, _ in self._selector.select(wait):
+            for key, _ in self._selector.select(0 if self._asked else wait):
                 if key.data == "hub":
                     try:
                         part = self._hub.recv(1 << 20)
@@ -103,79 +120,108 @@ class Spawner:
                     if not part:
                         return
                     *lines, pending = (pending + part).split(b"\n")
-                    for line in lines:
-                        self._answer(json.loads(line))
+                    self._asked.extend(map(json.loads, lines))
                 elif key.data == "wake":
                     wake_read.recv(4096)
                     self._reap()
                 elif key.data.launch is not None:  # not settled by reaping it a moment ago
                     self._settle(key.data)
+            self._answer_some()
             if self._watched and time.monotonic() >= look_at:
                 look_at = time.monotonic() + self._look_at_logs()
+            self._flush()
 
-    def _answer(self, request: Message) -> None:
-        number, what = request.pop("id"), request.pop("do")
-        try:
-            if what == "launch":
-                self._launch(number, Order(**request))
-                return
-            self._send({"id": number, "ok": self._verbs[what](**request)})
-        except Refused as error:
-            self._send({"id": number, "refused": error.as_json()})
-        except Exception as error:  # noqa: BLE001 - one request's fault must not end the others
-            # Nothing of the request is shown: it holds an environment.
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            words = f"{type(error).__name__} in {place.name}"
-            if isinstance(error, OSError):
-                words = f"{words}: {os.strerror(error.errno or 0)}"
-            self._send({"id": number, "refused": Refused("busy", f"The helper failed: {words}.").as_json()})
-
-    def _launch(self, request: int, order: Order) -> None:
-        child = self._by_ref.get(order.ref)
-        if child is not None and child.launch is not None:
-            child.requests.append(request)
+    def _answer_some(self) -> None:
+        """What was asked next: launches that came one right after the other are done together."""
+        launches: list[tuple[int, Order]] = []
+        while self._asked and self._asked[0]["do"] == "launch" and len(launches) < TOGETHER:
+            request = self._asked.popleft()
+            launches.append((request["id"], Order(**request["fields"])))
+        if launches:
+            self._launch(launches)
             return
-        with records.turn(self._places):
-            existing = records.load(self._places, self._hub_id, order.ref)
-            if existing is None:
-                if order.port:
-                    launching.check_address(order.ip, order.port)
-                self._fork(request, order)
-                return
-        self._send({"id": request, "ok": existing._asdict()})
+        while self._asked and self._asked[0]["do"] != "launch":
+            request = self._asked.popleft()
+            with self._refusing([request["id"]]):
+                self._send({"id": request["id"], "ok": self._verbs[request["do"]](**request["fields"])})
 
-    def _fork(self, request: int, order: Order) -> None:
-        order.env[procfs.MARKER] = procfs.marker(self._hub_id, *order.ref.split("-"))
-        memory = self._groups.for_memory(order.ref, order.memory) if order.memory is not None else None
-        cpu = self._groups.for_cpu(order.ref, order.cpus) if order.cpus is not None else None
-        notes = _notes(order, memory, cpu)
-        groups = list(dict.fromkeys(group for group in (memory, cpu) if group is not None))
-        log = logfiles.create(self._places.log(order.ref))
+    @contextlib.contextmanager
+    def _refusing(self, requests: list[int]) -> Iterator[None]:
+        """What goes wrong is told to those who asked, and ends nothing else."""
         try:
-            launch = launching.fork(order, log, groups, lambda: self._recorded(order.ref))
+            yield
+        except Refused as error:
+            refused = error
+        except Exception as error:  # noqa: BLE001 - one request's fault must not end the others
+            refused = Refused("busy", f"The helper failed: {words.fault(error)}.")
+        else:
+            return
+        for request in requests:
+            self._send({"id": request, "refused": refused.as_json()})
+
+    def _launch(self, launches: list[tuple[int, Order]]) -> None:
+        """Start what does not exist: all forks one right after the other, then all records."""
+        drafts: dict[str, Draft] = {}
+        forked: list[tuple[Draft, Launch]] = []
+        with self._refusing([request for request, _ in launches]), records.turn(self._places):
+            for request, order in launches:
+                with self._refusing([request]):
+                    self._draft(drafts, request, order)
+            for draft in drafts.values():
+                with self._refusing(draft.requests):
+                    forked.append((draft, self._fork(draft)))
+            for draft, launch in forked:
+                with self._refusing(draft.requests):
+                    self._begin(draft, launch)
+
+    def _draft(self, drafts: dict[str, Draft], request: int, order: Order) -> None:
+        ref = order.ref
+        child = self._by_ref.get(ref)
+        if ref in drafts:
+            drafts[ref].requests.append(request)
+        elif child is not None and child.launch is not None:
+            child.requests.append(request)
+        elif (existing := records.load(self._places, self._hub_id, ref)) is not None:
+            self._send({"id": request, "ok": existing._asdict()})
+        else:
+            if order.port:
+                launching.check_address(order.ip, order.port)
+            order.env[procfs.MARKER] = procfs.marker(self._hub_id, *ref.split("-"))
+            memory = self._groups.for_memory(ref, order.memory) if order.memory is not None else None
+            cpu = self._groups.for_cpu(ref, order.cpus) if order.cpus is not None else None
+            record = Record(
+                self._hub_id,
+                ref,
+                self._boot,
+                0,
+                0,
+                order.ip,
+                order.port,
+                notes=words.notes(order, memory, cpu),
+                cgroup=memory,
+                cpu_cgroup=cpu,
+            )
+            drafts[ref] = Draft(order, record, logfiles.create(self._places.log(ref)), [request])
+
+    def _fork(self, draft: Draft) -> Launch:
+        groups = [group for group in dict.fromkeys((draft.record.cgroup, draft.record.cpu_cgroup)) if group]
+        try:
+            return launching.fork(draft.order, draft.log, groups, lambda: self._recorded(draft.order.ref))
         finally:
-            os.close(log)
+            os.close(draft.log)
+
+    def _begin(self, draft: Draft, launch: Launch) -> None:
         process = procfs.read(launch.pid)
-        record = Record(
-            self._hub_id,
-            order.ref,
-            self._boot,
-            launch.pid,
-            process.start if process else 0,
-            order.ip,
-            order.port,
-            notes=notes,
-            cgroup=memory,
-            cpu_cgroup=cpu,
-        )
-        self._children[launch.pid] = self._by_ref[order.ref] = child = Child(record, launch, request)
+        record = draft.record._replace(pid=launch.pid, start=process.start if process else 0)
+        child = Child(record, launch, draft.requests)
+        self._children[launch.pid] = self._by_ref[record.ref] = child
         self._selector.register(launch.line, selectors.EVENT_READ, child)
-        self._watched[order.ref] = None
+        self._watched[record.ref] = None
         try:
-            records.save(self._places, record)
+            records.begin(self._places, record)
         except OSError:
             child.erased = True
-            child.requests.clear()
+            child.requests = []
             os.kill(launch.pid, signal.SIGKILL)
             raise
         launch.go()
@@ -193,8 +239,7 @@ class Spawner:
             refused = child.launch.read_report()
         child.launch = None
         if refused is None and not child.erased:
-            self._send({"event": "launched", "record": child.record._asdict()})
-            answer: Message = {"ok": child.record._asdict()}
+            answer: Message = {"event": "launched", "ok": child.record._asdict()}
         else:
             self._erase(child.record.ref)
             answer = {"refused": refused.as_json() if refused else None}
@@ -221,17 +266,16 @@ class Spawner:
                 self._ended(child, os.waitstatus_to_exitcode(status))
 
     def _ended(self, child: Child, code: int) -> None:
-        record = child.record._replace(ended=True, exit_code=code, ending=_words(code, child.record.cgroup))
+        record = child.record._replace(
+            ended=True, exit_code=code, ending=words.ending(code, child.record.cgroup)
+        )
         self._watched.pop(record.ref, None)
         logfiles.cut(self._places.log(record.ref), self._log_size)
         try:
-            with records.turn(self._places):
-                noted = records.load(self._places, self._hub_id, record.ref)
-                # The helper of another hub, which had it end, may have erased it meanwhile.
-                if noted is not None and (noted.pid, noted.start) == (record.pid, record.start):
-                    records.save(self._places, record)
+            records.end(self._places, record)
         except OSError:
-            traceback.print_exc()  # a full disk: how it ended will be unknown, that it ended will not
+            # A full disk: how it ended will be unknown, that it ended will not.
+            sys.excepthook(*sys.exc_info())
         self._send({"event": "exited", "ref": record.ref})
 
     def _list(self) -> list[Message]:
@@ -294,31 +338,14 @@ class Spawner:
         return self._pause
 
     def _send(self, message: Message) -> None:
-        # When the hub is gone, the next read says so.
-        with contextlib.suppress(OSError):
-            self._hub.sendall(json.dumps(message).encode() + b"\n")
+        self._told.append(json.dumps(message).encode() + b"\n")
 
-
-def _notes(order: Order, memory: str | None, cpu: str | None) -> str:
-    """What a person should know of the limits."""
-    unkept = [
-        what
-        for what, wanted, group in (("memory", order.memory, memory), ("processor", order.cpus, cpu))
-        if wanted is not None and group is None
-    ]
-    return f"The {' and '.join(unkept)} limit is not enforced on this machine." if unkept else ""
-
-
-def _words(code: int, group: str | None) -> str:
-    if code >= 0:
-        return f"It ended by itself with status {code}."
-    try:
-        name = f"signal {-code} ({signal.Signals(-code).name})"
-    except ValueError:
-        name = f"signal {-code}"
-    if group is not None and cgroups.ran_out(group):
-        return f"It was killed by {name}: it used more memory than its limit."
-    return f"It was killed by {name}."
+    def _flush(self) -> None:
+        if self._told:
+            # When the hub is gone, the next read says so.
+            with contextlib.suppress(OSError):
+                self._hub.sendall(b"".join(self._told))
+            self._told.clear()
 
 
 def main() -> None:
