@@ -8,17 +8,16 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from litestar import Litestar
 
 from apphub.access.scopes import SCOPES
 from apphub.api.openapi import operations
 from apphub.api.schema.types import OPEN
-from apphub.app import ROUTES, described, reference
+from apphub.app import ROUTES, App, described, reference
 from apphub.web.request import HubRequest
 from apphub.web.says import said
 
 KEPT = Path(__file__).parents[2] / "docs" / "reference" / "api.md"
-APP = Litestar(ROUTES, request_class=HubRequest, openapi_config=None)
+APP = App(ROUTES, request_class=HubRequest, openapi_config=None)
 DOCUMENT = described()
 OPERATIONS = [
     pytest.param(told, id=f"{method} {path}")

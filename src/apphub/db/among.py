@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 
 
@@ -23,7 +22,7 @@ class _List(sa.types.TypeDecorator[Any]):
         self.item = item
 
     def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
-        return postgresql.ARRAY(self.item) if dialect.name == "postgresql" else sa.Text()
+        return sa.ARRAY(self.item) if dialect.name == "postgresql" else sa.Text()
 
     def process_bind_param(self, value: Any, dialect: sa.Dialect) -> Any:
         values = list(value)

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
@@ -47,8 +46,21 @@ class Moment(sa.types.TypeDecorator[datetime]):
         return _moment  # SQLAlchemy would wrap it twice, for every value of every row
 
 
+class _Json(sa.types.TypeDecorator[Any]):
+    impl = sa.JSON
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        if dialect.name != "postgresql":
+            return sa.JSON(none_as_null=True)
+        # Loaded by hubs on PostgreSQL alone: it takes two megabytes.
+        from sqlalchemy.dialects.postgresql import JSONB
+
+        return JSONB(none_as_null=True)
+
+
 #: JSON values; binary on PostgreSQL.
-Json = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
+Json = _Json(none_as_null=True)
 
 #: Keys: 64 bits on PostgreSQL; SQLite's own row ids must be declared INTEGER.
 Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")

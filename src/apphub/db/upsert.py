@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from apphub.db.engine import Tx
 
@@ -17,21 +17,23 @@ class Upsert:
     def __init__(
         self, table: sa.Table, *, key: Sequence[str], change: Callable[[Any], Mapping[str, Any]]
     ) -> None:
-        self._statements = {
-            dialect: _statement(insert(table), key, change)
-            for dialect, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
-        }
+        self._table, self._key, self._change = table, list(key), change
+        #: By dialect, once it was needed.
+        self._statements: dict[str, sa.Executable] = {}
 
     async def __call__(self, tx: Tx, values: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
         """One row, or several."""
-        await tx.execute(self._statements[tx.dialect], values)
+        statement = self._statements.get(tx.dialect)
+        if statement is None:
+            statement = self._statements[tx.dialect] = self._statement(tx.dialect)
+        await tx.execute(statement, values)
 
-
-def _statement(insert: Any, key: Sequence[str], change: Callable[[Any], Mapping[str, Any]]) -> sa.Executable:
-    changed: sa.Executable = insert.on_conflict_do_update(
-        index_elements=list(key), set_=dict(change(insert.excluded))
-    )
-    return changed
+    def _statement(self, dialect: str) -> sa.Executable:
+        insert = import_module(f"sqlalchemy.dialects.{dialect}").insert(self._table)
+        changed: sa.Executable = insert.on_conflict_do_update(
+            index_elements=self._key, set_=dict(self._change(insert.excluded))
+        )
+        return changed
 
 
 async def upsert(

@@ -17,6 +17,11 @@ from apphub.errors import Unavailable
 ROOT = Path(__file__).parents[3]
 COMMAND = [sys.executable, "-c", "from apphub.cli import main; main()"]
 HEAVY = ("grpc", "litestar", "sqlalchemy", "granian", "envoy_data_plane", "authlib", "argon2", "jinja2")
+#: What a hub on SQLite has no use for: megabytes of each, and a part of every start.
+UNUSED = {
+    *("sqlalchemy.dialects.postgresql", "sqlalchemy.orm", "asyncpg", "alembic"),
+    *("pydantic.v1", "attr", "rich", "httpx"),
+}
 
 
 def run(*arguments: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -126,3 +131,18 @@ def test_help_does_not_read_the_settings_model(tmp_path: Path) -> None:
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60
     )
     assert told.stdout == "False\n"
+
+
+def test_a_hub_on_sqlite_loads_nothing_large_that_it_has_no_use_for(tmp_path: Path) -> None:
+    script = (
+        "import sys, apphub.cli.app, apphub.cli.serve, apphub.serve\n"
+        "from apphub.app import described\n"
+        "described()\n"  # the doors are made
+        "print(*sys.modules)\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
+    )
+    loaded = set(told.stdout.split())
+    assert "apphub.serve" in loaded
+    assert loaded & UNUSED == set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from apphub.db.tables.base import metadata, of, source, table
+from apphub.db.tables.base import index_of_some, metadata, of, source, table
 from apphub.db.types import Id, Json, Moment
 
 oauth_clients = table(
@@ -19,12 +19,11 @@ oauth_clients = table(
     sa.Column("server_id", Id, sa.ForeignKey("servers.id", ondelete="CASCADE"), unique=True),
 )
 #: Services choose their names, and each its own.
-sa.Index(
+index_of_some(
     "uq_oauth_clients_of_services",
     oauth_clients.c.client_id,
     unique=True,
-    sqlite_where=oauth_clients.c.service_id.is_not(None),
-    postgresql_where=oauth_clients.c.service_id.is_not(None),
+    where=oauth_clients.c.service_id.is_not(None),
 )
 
 oauth_codes = table(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from apphub.db.tables.base import metadata, of, table
+from apphub.db.tables.base import index_of_some, metadata, of, table
 from apphub.db.types import Id, Json, Moment
 
 #: Requests with an `Idempotency-Key`, and how they were answered: written with what they did.
@@ -47,10 +47,7 @@ audit = table(
 )
 
 #: Nearly always nobody else is behind the actor: such rows cost this one nothing.
-_ON_BEHALF = sa.text("behalf IS NOT NULL")
-sa.Index(
-    "ix_audit_behalf_id", audit.c.behalf, audit.c.id, sqlite_where=_ON_BEHALF, postgresql_where=_ON_BEHALF
-)
+index_of_some("ix_audit_behalf_id", audit.c.behalf, audit.c.id, where=audit.c.behalf.is_not(None))
 
 #: The same thing to be done to many: a row for the whole, and one for each.
 bulk_jobs = table(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from apphub.db.tables.base import metadata, of, table
+from apphub.db.tables.base import index_of_some, metadata, of, table
 from apphub.db.types import Id, Json, Moment
 
 #: One row: whose turn it is among the starts that wait, that of users and that of groups. It only rises.
@@ -72,27 +72,17 @@ WAITING = sa.and_(
     sa.text("servers.attempt > servers.phase_attempt"),
     sa.text("coalesce(servers.place, '') = ''"),
 )
-_ASKED_FOR = sa.text("wanted = 'running' AND attempt > phase_attempt")
 #: Let in, and not stopped: what counts against limits. All that runs is among them.
 HELD = servers.c.place.is_not(None)
-sa.Index(
+index_of_some(
     "ix_servers_line",
     *(servers.c[name] for name in ("turn", "group_turn", "requested", "id")),
-    sqlite_where=_ASKED_FOR,
-    postgresql_where=_ASKED_FOR,
+    where=sa.text("wanted = 'running' AND attempt > phase_attempt"),
 )
 #: To be looked at: of very many servers very few.
-sa.Index(
-    "ix_servers_due",
-    servers.c.due,
-    sqlite_where=servers.c.due.is_not(None),
-    postgresql_where=servers.c.due.is_not(None),
-)
-sa.Index(
-    "ix_servers_held",
-    *(servers.c[name] for name in ("user_id", "profile_id", "cpu", "memory")),
-    sqlite_where=HELD,
-    postgresql_where=HELD,
+index_of_some("ix_servers_due", servers.c.due, where=servers.c.due.is_not(None))
+index_of_some(
+    "ix_servers_held", *(servers.c[name] for name in ("user_id", "profile_id", "cpu", "memory")), where=HELD
 )
 
 #: What happened on the way, for progress pages: kept for the last attempts of each server.
