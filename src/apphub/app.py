@@ -6,7 +6,6 @@ from typing import Any
 
 import structlog
 from litestar import Litestar, Response
-from litestar.datastructures import State
 from litestar.enums import MediaType
 from litestar.plugins import PluginProtocol
 from litestar.plugins.core import MsgspecDIPlugin
@@ -53,7 +52,6 @@ def build_app(hub: Hub) -> Litestar:
         logging_config=None,
         request_max_body_size=None,  # `Front` bounds it, and hears the client out
         before_send=[tell_methods],
-        state=State({"hub": hub}),
     )
     keep_methods(app)
     app.state.document = document(app, hub.urls.base)
@@ -72,12 +70,12 @@ def reference() -> str:
 
 def edge_door(app: Litestar, hub: Hub) -> Front:
     """For the unix socket that only the edge opens: what it says in `X-Forwarded-*` counts."""
-    return Front(Dispatch(app, render_error), base=hub.urls.base, trusted=True, apps=hub.urls.apps)
+    return Front(Dispatch(app, render_error), hub, base=hub.urls.base, trusted=True, apps=hub.urls.apps)
 
 
 def server_door(app: Litestar, hub: Hub) -> Front:
     """For the loopback port that servers use."""
-    return Front(Dispatch(app, render_error), base=hub.urls.base, trusted=False, apps=hub.urls.apps)
+    return Front(Dispatch(app, render_error), hub, base=hub.urls.base, trusted=False, apps=hub.urls.apps)
 
 
 def render_error(request: HubRequest, error: Exception) -> Response[bytes]:

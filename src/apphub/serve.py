@@ -1,6 +1,6 @@
 """Run a hub in the foreground: the hub itself, its edge, or both.
 
-One process, one event loop: uvloop runs the hub's loops and two embedded web servers, one on
+One process, one event loop: uvloop runs the hub's loops and two web servers, one on
 a unix socket for the edge and one on a loopback port for users' servers. The edge (Envoy) is
 a child in its own session: told to end (SIGINT, SIGTERM) the hub drains and ends it; killed
 or restarted in place (SIGHUP) the hub leaves it alone, and the next hub adopts it.
@@ -22,8 +22,6 @@ from typing import Literal, NamedTuple
 
 import structlog
 import uvloop
-from granian.constants import HTTPModes, Interfaces
-from granian.server.embed import Server as WebServer
 
 from apphub import __version__
 from apphub.app import build_app, edge_door, server_door
@@ -46,14 +44,16 @@ from apphub.proxy.envoy.meeting import NOTICED, Meeting
 from apphub.proxy.envoy.process import EnvoyProcess
 from apphub.proxy.envoy.replies import OwnHosts
 from apphub.settings import Settings, app_hosts
-from apphub.web.front import Front
+from apphub.web.server import BACKLOG, serving
 
 log = structlog.get_logger(__name__)
 
 Part = Literal["all", "hub", "proxy"]
 
 #: Requests under way may take this long (seconds) to finish when the hub is told to end.
-DRAIN = 5.0
+DRAIN = 5
+#: Connections on which nothing comes are kept this long (seconds): longer than the edge's `HUB_IDLE`.
+PATIENCE = 30
 
 
 def run(settings: Settings, part: Part, reader: Reader | None = None, file: Path | None = None) -> int:
@@ -153,9 +153,12 @@ async def _hub(
 
     async with once_there(begin, stop) as hub:
         app = build_app(hub)
+        doors = (
+            (edge_door(app, hub), _listen_for_edges(meeting.hub(number))),
+            (server_door(app, hub), _listen_for_servers(address)),
+        )
         async with (
-            _listening(edge_door(app, hub), uds=meeting.hub(number)),
-            _listening(server_door(app, hub), address=address),
+            serving(doors, patience=PATIENCE, drain=DRAIN),
             door_open(settings, place_of(settings, alone=False), meeting, hub.keys),
         ):
             gc.collect()
@@ -174,30 +177,22 @@ async def _take_leave(meeting: Meeting, number: int, hub: Hub) -> None:
         await asyncio.sleep(NOTICED)
 
 
-@asynccontextmanager
-async def _listening(
-    app: Front, *, uds: Path | None = None, address: Address | None = None
-) -> AsyncGenerator[None]:
-    """A web server of this event loop."""
-    if uds is not None:
-        await asyncio.to_thread(uds.unlink, missing_ok=True)  # of a hub that crashed
-    server = WebServer(
-        app,
-        address=address.ip if address else "127.0.0.1",
-        port=address.port if address else 8000,
-        uds=uds,
-        interface=Interfaces.ASGINL,
-        http=HTTPModes.http1,
-        websockets=False,
-        backlog=1024,
-        log_enabled=False,
-    )
-    async with asyncio.TaskGroup() as group:
-        group.create_task(server.serve())
-        try:
-            yield
-        finally:
-            server.stop()  # type: ignore[no-untyped-call]
+def _listen_for_edges(path: Path) -> socket.socket:
+    path.unlink(missing_ok=True)  # of a hub that crashed
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen(BACKLOG)
+    return listener
+
+
+def _listen_for_servers(address: Address) -> socket.socket:
+    """Shared with other hubs of the folder: see `_api_address`."""
+    listener = socket.socket(_family(address))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.bind(tuple(address))
+    listener.listen(BACKLOG)
+    return listener
 
 
 def edge_of(settings: Settings, places: Places) -> Edge:
@@ -252,8 +247,7 @@ def _api_address(settings: Settings, *, shared: bool) -> Address:
 
 
 def _check_bindable(address: Address, *, shared: bool) -> None:
-    family = socket.AF_INET6 if ":" in address.ip else socket.AF_INET
-    with socket.socket(family) as probe:
+    with socket.socket(_family(address)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if shared:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -264,6 +258,10 @@ def _check_bindable(address: Address, *, shared: bool) -> None:
                 f"The address {address} for servers cannot be used: {error.strerror}.",
                 "Choose another one with `hub_bind` in the settings.",
             ) from error
+
+
+def _family(address: Address) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address.ip else socket.AF_INET
 
 
 def _greet(hub: Hub) -> None:

@@ -26,31 +26,36 @@ class Body:
 
     def __init__(self, scope: Scope, headers: dict[bytes, bytes], path: str, receive: Receive) -> None:
         self._receive = receive
-        self._limit = next((size for prefix, size in LIMITS if path.startswith(prefix)), LIMIT)
+        self._path = path
         self._got = 0
-        self._over = _has_none(scope, headers)
+        #: Nothing more of it will come.
+        self.over = _has_none(scope, headers)
 
     async def receive(self) -> Any:
         """The next message; raises `TooLarge` once the body is larger than may be."""
         message = await self._next()
-        if self._got > self._limit:
+        if self._got and self._got > (limit := _limit(self._path)):
             await self.hear_out()
-            raise TooLarge(f"The body of the request is larger than {self._limit} bytes.")
+            raise TooLarge(f"The body of the request is larger than {limit} bytes.")
         return message
 
     async def hear_out(self) -> None:
         """Read what is left and keep none of it."""
-        while not self._over and self._got < HEARD_OUT:
+        while not self.over and self._got < HEARD_OUT:
             await self._next()
 
     async def _next(self) -> Any:
         message = await self._receive()
         if message["type"] == "http.request":
             self._got += len(message.get("body", b""))
-            self._over = not message.get("more_body", False)
+            self.over = not message.get("more_body", False)
         else:
-            self._over = True  # the client has gone
+            self.over = True  # the client has gone
         return message
+
+
+def _limit(path: str) -> int:
+    return next((size for prefix, size in LIMITS if path.startswith(prefix)), LIMIT)
 
 
 def _has_none(scope: Scope, headers: dict[bytes, bytes]) -> bool:

@@ -61,8 +61,15 @@ class Dispatch:
         needs = self._needs.get(handler)
         if needs is None or not _HOST.fullmatch(state["apphub.headers"].get(b"host", b"")):
             return await self._app(scope, receive, send)
-        state |= {"path": path, "path_params": params, "path_template": template, "route_handler": handler}
-        state |= {"app": self._app, "litestar_app": self._app, "state": {}}
+        state |= {
+            "path": path,
+            "path_params": params,
+            "path_template": template,
+            "route_handler": handler,
+            "app": self._app,
+            "litestar_app": self._app,
+            "state": {},
+        }
         request = HubRequest(scope, receive, send)
         try:
             for need in needs:

@@ -12,7 +12,7 @@ import logging
 import re
 import secrets
 import time
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from litestar.enums import ScopeType
@@ -58,6 +58,8 @@ _API = (
     (b"access-control-allow-headers", b"accept, content-type, authorization"),
     (b"cache-control", b"no-store"),
 )
+#: The names of those.
+_UNSAID = frozenset({name for name, _ in _API} | {b"content-security-policy"})
 #: Requests are named by this process and a number.
 _RUN = secrets.token_hex(5)
 _NUMBERS = itertools.count(1)
@@ -65,45 +67,63 @@ _NUMBERS = itertools.count(1)
 _NAMELESS = re.compile(r"/hub/api/(?:shares|share-codes|(?:users|groups)/[^/]+/shared)/[^/]+/")
 
 
+def _routed(method: str, path: str, bare: bool) -> str:
+    """The method by which a handler is found."""
+    if bare:
+        return "GET"
+    return "POST" if method not in _METHODS and path.startswith(CHECK) else method
+
+
 class Front:
     """Wraps the application for one of the two ways in."""
 
-    def __init__(self, app: ASGIApp, *, base: str, trusted: bool, apps: AppHosts | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, hub: object, *, base: str, trusted: bool, apps: AppHosts | None = None
+    ) -> None:
         self._app = app
+        self._hub = hub
         self._base = base.rstrip("/")
         self._trusted = trusted
         self._apps = apps
         csp = f"frame-ancestors 'none'; report-uri {base}hub/security/csp-report; default-src 'none'"
-        self._api = (*_API, (b"content-security-policy", csp.encode()))
+        self._unsaid = (*_API, (b"content-security-policy", csp.encode()))
         self._tells = log.is_enabled_for(logging.DEBUG)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.WEBSOCKET:
             await self._app(scope, receive, send)
             return
-        state: dict[str, Any] = scope  # type: ignore[assignment]
-        state["apphub.headers"] = headers = dict(scope["headers"])
-        state["apphub.request_id"] = request_id = f"{_RUN}{next(_NUMBERS):06x}"
-        self._believe(state, headers)
+        headers = dict(scope["headers"])
+        request_id = f"{_RUN}{next(_NUMBERS):06x}"
         path = self._path(scope)
-        if self._apps is not None and self._apps.holds(headers.get(b"host", b"").decode("latin-1")):
-            state[AT_APP] = True
-            path = path if path.startswith(_AT_APPS) else "/%00"
-        # `method` and `path` as sent are kept for the log; what is routed has the base taken off.
-        scope["path"], scope["raw_path"] = path, path.encode("latin-1")
+        at_app = self._apps is not None and self._apps.holds(headers.get(b"host", b"").decode("latin-1"))
+        if at_app and not path.startswith(_AT_APPS):
+            path = "/%00"
         method: str = scope["method"]
-        if path.startswith(CHECK) and method not in _METHODS:
-            scope["method"] = "POST"
         bare = method == "HEAD" and is_page(path)
-        if bare:
-            scope["method"] = "GET"
+        # What is routed has the base taken off. The server's own scope stays as it came: it knows by the
+        # method whether a body may follow.
+        inner: Scope = {  # type: ignore[assignment]
+            **scope,
+            "method": _routed(method, path, bare),
+            "path": path,
+            "raw_path": path.encode("latin-1"),
+            "apphub.hub": self._hub,
+            "apphub.headers": headers,
+            "apphub.request_id": request_id,
+        }
+        state = cast("dict[str, Any]", inner)
+        if at_app:
+            state[AT_APP] = True
+        self._believe(state, headers)
         started = time.perf_counter()
         body = Body(scope, headers, path, receive)
 
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
                 state["apphub.begun"] = True
-                await body.hear_out()
+                if not body.over:
+                    await body.hear_out()
                 if method == "OPTIONS" and message["status"] == 204:
                     message["status"] = 200
                 if not path.startswith(CHECK):
@@ -115,12 +135,12 @@ class Front:
                     time.perf_counter() - started,
                 )
                 if self._tells or message["status"] >= 500:
-                    self._log(scope, state, path, message["status"], started)
+                    self._log(inner, state, path, message["status"], started)
             elif bare and message["type"] == "http.response.body":
                 message["body"] = b""
             await send(message)
 
-        await self._app(scope, body.receive, send_on)
+        await self._app(inner, body.receive, send_on)
 
     def _believe(self, state: dict[str, Any], headers: dict[bytes, bytes]) -> None:
         client = state.get("client")
@@ -156,12 +176,11 @@ class Front:
         return path
 
     def _decorate(self, path: str, request_id: str, message: HTTPResponseStartEvent) -> None:
-        headers = list(message["headers"])
-        names = {name for name, _ in headers}
-        headers += _ALWAYS
-        headers.append((b"x-request-id", request_id.encode()))
+        names = {name for name, _ in message["headers"]}
+        headers = [*message["headers"], *_ALWAYS, (b"x-request-id", request_id.encode())]
         if path == "/hub/api" or path.startswith("/hub/api/"):
-            headers += [pair for pair in self._api if pair[0] not in names]
+            unsaid = self._unsaid
+            headers += unsaid if names.isdisjoint(_UNSAID) else [one for one in unsaid if one[0] not in names]
             if path in ("/hub/api", "/hub/api/"):
                 headers.append((b"access-control-allow-origin", b"*"))  # the version is for everybody
         if _POLICY in names:  # the page of consent has an address of the API

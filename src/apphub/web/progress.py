@@ -108,7 +108,7 @@ async def _tell(
             if frames or clock() - spoken > KEEP_ALIVE:
                 spoken = clock()
                 yield b"".join(frames) or b"\n\n"
-            if over:
+            if over or hub.stopping.is_set():  # another hub, or the next one, tells the rest
                 return
             await heard(news, LOOK)
 

@@ -38,7 +38,7 @@ class HubRequest(Request[Any, Any, State]):
     @property
     def hub(self) -> Hub:
         """The hub that answers."""
-        return cast("Hub", self.app.state.hub)
+        return cast("Hub", cast("dict[str, Any]", self.scope)["apphub.hub"])
 
     @property
     def document(self) -> dict[str, Any]:

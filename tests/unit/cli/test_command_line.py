@@ -16,7 +16,7 @@ from apphub.errors import Unavailable
 
 ROOT = Path(__file__).parents[3]
 COMMAND = [sys.executable, "-c", "from apphub.cli import main; main()"]
-HEAVY = ("grpc", "litestar", "sqlalchemy", "granian", "envoy_data_plane", "authlib", "argon2", "jinja2")
+HEAVY = ("grpc", "litestar", "sqlalchemy", "uvicorn", "envoy_data_plane", "authlib", "argon2", "jinja2")
 #: What a hub on SQLite has no use for: megabytes of each, and a part of every start.
 UNUSED = {
     *("sqlalchemy.dialects.postgresql", "sqlalchemy.orm", "asyncpg", "alembic"),

@@ -25,7 +25,7 @@ Json = dict[str, Any]
 #: Idle connections to apps are closed by us before common servers close them (uvicorn and node: 5 s),
 #: else a request may be sent into a connection that is just being closed.
 APP_IDLE = "4s"
-#: Granian closes after 30 s.
+#: The hub closes after 30 s (`serve.PATIENCE`).
 HUB_IDLE = "10s"
 #: Doors never close first.
 DOOR_IDLE = "60s"

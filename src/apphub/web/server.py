@@ -1,0 +1,128 @@
+"""The web server: uvicorn, in the thread of the hub's own event loop.
+
+What uvicorn leaves open is closed here: a request's head is bounded in size and in time, and signals
+are the hub's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from asyncio import TimerHandle, Transport
+from collections.abc import AsyncGenerator, Generator, Iterable
+from contextlib import asynccontextmanager, contextmanager
+from http import HTTPStatus
+from typing import Any
+
+import uvicorn
+from litestar.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+#: The largest head of a request: bytes, headers, and bytes of its address (httptools reads no more).
+MOST_BYTES, MOST_HEADERS, LONGEST_URL = 262_144, 200, 65_535
+#: Connections that may wait to be taken.
+BACKLOG = 1024
+
+
+@asynccontextmanager
+async def serving(
+    doors: Iterable[tuple[ASGIApp, socket.socket]], *, patience: int, drain: int
+) -> AsyncGenerator[None]:
+    """Serve each application at its listening socket.
+
+    A connection is closed after `patience` seconds without a request, or with the head of one that is not
+    whole. At the end, requests under way have `drain` seconds to finish.
+    """
+    servers = [(_Server(_config(app, patience, drain)), listener) for app, listener in doors]
+    async with asyncio.TaskGroup() as group:
+        for server, listener in servers:
+            group.create_task(server.serve([listener]))
+        try:
+            yield
+        finally:
+            for server, _ in servers:
+                server.should_exit = True
+
+
+def _config(app: ASGIApp, patience: int, drain: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=_Connection,
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        proxy_headers=False,
+        server_header=False,
+        log_config=None,
+        log_level="error",  # its warnings are of what clients sent
+        access_log=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=patience,
+        timeout_graceful_shutdown=drain,
+    )
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+class _Connection(HttpToolsProtocol):
+    """A connection that ends when the head of a request is too large, or not whole in time."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.url, self.headers = b"", []
+        self.scope: Any = {}
+        self._late: TimerHandle | None = None
+        #: Bytes that have come since the last head that was whole.
+        self._came = 0
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._settle()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if "path" in self.scope:  # uvicorn puts it there once the head is whole
+            self._settle()
+            return
+        self._expect()
+        self._came += len(data)
+        if self._came > MOST_BYTES and not self.transport.is_closing():
+            self.send_400_response("")
+
+    def on_headers_complete(self) -> None:
+        if len(self.url) > LONGEST_URL or len(self.headers) > MOST_HEADERS:
+            raise ValueError  # which is answered as every head that cannot be read
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer a head that cannot be read, or is too large, and close."""
+        status = HTTPStatus.BAD_REQUEST
+        if len(self.url) > LONGEST_URL:
+            status = HTTPStatus.REQUEST_URI_TOO_LONG
+        elif len(self.headers) > MOST_HEADERS or self._came > MOST_BYTES:
+            status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+        words = f"{status.phrase}\n"
+        head = (
+            f"HTTP/1.1 {status} {status.phrase}\r\ncontent-type: text/plain; charset=utf-8\r\n"
+            f"content-length: {len(words)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write((head + words).encode())
+        self.transport.close()
+
+    def _expect(self) -> None:
+        if self._late is None:
+            self._late = self.loop.call_later(self.timeout_keep_alive, self.transport.abort)
+
+    def _settle(self) -> None:
+        self._came = 0
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
