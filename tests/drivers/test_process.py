@@ -159,6 +159,19 @@ async def test_the_working_folder_is_the_one_asked_for_or_home_or_one_of_its_own
         assert await output(runtime, wanted.ref) == f"{folder}\n"
 
 
+async def test_a_home_is_made_for_the_server_alone_or_told_why_not(
+    runtime: ProcessRuntime, tmp_path: Path
+) -> None:
+    home = tmp_path / "homes" / "ada"
+    wanted = spec("pwd", home=str(home), cwd=str(home))
+    await runtime.create(wanted)
+    assert await output(runtime, wanted.ref) == f"{home}\n"
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    (tmp_path / "file").touch()
+    with pytest.raises(LaunchFailed, match=r"folder cannot be made: .*Not a directory"):
+        await runtime.create(spec(home=str(tmp_path / "file" / "ada")))
+
+
 @pytest.mark.parametrize("ip", ["127.0.0.1", "::1"])
 async def test_a_taken_port_is_told_apart_from_other_failures(runtime: ProcessRuntime, ip: str) -> None:
     with socket.create_server((ip, 0), family=socket.AF_INET6 if ":" in ip else socket.AF_INET) as other:

@@ -10,7 +10,6 @@ import asyncio
 import time
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -93,15 +92,11 @@ class Steps:
             return False
         try:
             spec = launch_spec(server, token, self.around, await self._setup(server))
-            if spec.run_as is None and spec.env.get("HOME"):
-                await asyncio.to_thread(_make_home, spec.env["HOME"])
             await self.runtime.create(spec)
         except AddressTaken:
             return await self._move(server, lease)
         except (LaunchFailed, CannotSetUp) as error:
             return await self._fail_launch(server, lease, str(error))
-        except OSError as error:
-            return await self._fail_launch(server, lease, f"The server's folder cannot be made: {error}.")
         begun = Outcome(
             server=server,
             lease=lease,
@@ -291,7 +286,3 @@ def _told_start(server: Server, status: str) -> None:
     if server.requested is not None:
         seconds = max(0.0, (clock.now() - server.requested).total_seconds())
         metrics.SPAWNS.labels(status, "").observe(seconds)
-
-
-def _make_home(path: str) -> None:
-    Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -42,6 +42,8 @@ class LaunchSpec:
     run_as: str | None = None
     #: Working folder; None: the account's home, or a folder of the server's own.
     cwd: str | None = None
+    #: A folder that is made where it is missing: the home of a server without an account of its own.
+    home: str | None = None
     memory_bytes: int | None = None
     cpus: float | None = None
     #: What has to be there before it begins.

@@ -88,6 +88,7 @@ def launch_spec(server: Server, token: str, around: Surroundings, setup: Setup |
         address=server.address,
         run_as=server.key.user if around.system_users else None,
         cwd=cwd or (str(home) if home else None),
+        home=None if around.system_users else env.get("HOME") or None,
         memory_bytes=plan.memory_limit,
         cpus=plan.cpu_limit,
         setup=setup,

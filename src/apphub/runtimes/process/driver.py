@@ -208,6 +208,7 @@ def _order(spec: LaunchSpec, places: Places) -> dict[str, Any]:
         "port": spec.address.port if spec.address else 0,
         "run_as": spec.run_as,
         "cwd": spec.cwd,
+        "home": spec.home,
         "fallback": places.work(spec.ref.server_id),
         "memory": spec.memory_bytes,
         "cpus": spec.cpus,

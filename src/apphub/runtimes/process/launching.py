@@ -60,6 +60,8 @@ class Order(NamedTuple):
     port: int
     run_as: str | None
     cwd: str | None
+    #: Made where it is missing.
+    home: str | None
     #: Working folder made for the server when there is neither `cwd` nor a home.
     fallback: str
     memory: int | None
@@ -152,6 +154,8 @@ def _become_program(order: Order, groups: list[str]) -> NoReturn:
         cgroups.enter(group)
     env = dict(order.env)
     home = _become_account(order.run_as, env) if order.run_as is not None else None
+    if order.home is not None:
+        _make_home(order.home)
     _enter_folder(order, home or env.get("HOME"))
     _execute(order.command, env)
 
@@ -196,6 +200,13 @@ def _become_account(name: str, env: dict[str, str]) -> str:
     env.setdefault("LOGNAME", name)
     env.setdefault("SHELL", account.pw_shell or "/bin/sh")
     return account.pw_dir
+
+
+def _make_home(path: str) -> None:
+    try:
+        os.makedirs(path, mode=0o700, exist_ok=True)  # noqa: PTH103
+    except OSError as error:
+        raise Refused("failed", f"The server's folder cannot be made: {error}.") from None
 
 
 def _enter_folder(order: Order, home: str | None) -> None:
