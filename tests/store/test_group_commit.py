@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from apphub.db import Database, open_database
+from apphub.db import Database, open_database, sqlite
 from apphub.db import tables as t
 from apphub.db.changes import DUE, RIGHTS
 from apphub.kit import clock
@@ -29,6 +29,33 @@ async def _names(db: Database) -> set[str]:
 async def test_many_writers_at_once_all_keep_what_they_wrote(db: Database) -> None:
     await asyncio.gather(*(_add(db, f"u{number}") for number in range(100)))
     assert await _names(db) == {f"u{number}" for number in range(100)}
+
+
+async def test_writers_that_come_again_a_little_apart_still_share_commits(tmp_path: Path) -> None:
+    db = await open_database(None, tmp_path)
+
+    async def writer(number: int) -> None:
+        for again in range(10):
+            for _ in range(number):  # as requests come: each in a turn of its own
+                await asyncio.sleep(0)
+            await _add(db, f"u{number}-{again}")
+
+    before = db.changes.count
+    await asyncio.gather(*map(writer, range(8)))
+    assert db.changes.count - before < 20  # 10 where all always come together
+    assert len(await _names(db)) == 80
+    await db.close()
+
+
+async def test_a_writer_who_is_alone_waits_for_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "COMPANY", 3600)
+    db = await open_database(None, tmp_path)
+    async with asyncio.timeout(30):
+        for number in range(10):
+            await _add(db, f"u{number}")
+    await db.close()
 
 
 async def test_a_writer_that_fails_undoes_its_own_and_nobody_elses(db: Database) -> None:

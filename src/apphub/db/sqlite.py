@@ -3,7 +3,8 @@
 Measured, a statement costs 20 to 150 µs that way and ten times as much through a thread, so
 statements run where they stand; after one with many values, and in the midst of many rows,
 others have their turn. What may wait for a disk does not: COMMIT runs in a thread.
-All writers that queue up meanwhile share the next commit, each in a savepoint of its own, so
+All writers that queue up meanwhile share the next commit, each in a savepoint of its own, and while
+several do, a commit waits a millisecond for the others; so
 a hundred writes at once cost a few fsyncs (`synchronous=FULL`: an acknowledged write
 survives a power cut).
 
@@ -33,6 +34,9 @@ from apphub.db.rows import Rows, rows_of
 
 #: Sets of parameters (of inserts) that are run in one go: some milliseconds.
 SETS = 200
+#: A commit waits this long (seconds) for other writers while there are any: those that were answered together
+#: come again together, but not in the same turn of the loop.
+COMPANY = 0.001
 
 
 def connect(path: Path) -> sa.Connection:
@@ -141,6 +145,7 @@ class _Batch:
     def __init__(self) -> None:
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.topics: set[str] = set()
+        self.writers = 0
 
 
 class SqliteDatabase(Database):
@@ -158,6 +163,8 @@ class SqliteDatabase(Database):
         self._committer = _Committer(self._driver)
         self._lock = asyncio.Lock()
         self._batch: _Batch | None = None
+        #: Whether several writers shared the last commit.
+        self._company = False
         self._commits: set[asyncio.Task[None]] = set()
 
     def _read(self) -> AbstractAsyncContextManager[Tx]:
@@ -168,6 +175,7 @@ class SqliteDatabase(Database):
         tx, driver = _SqliteTx(self._writer, self._statements), self._driver
         async with self._lock:
             batch = self._join()
+            batch.writers += 1
             driver.execute("SAVEPOINT writer")
             try:
                 yield tx
@@ -192,9 +200,11 @@ class SqliteDatabase(Database):
 
     async def _commit(self, batch: _Batch) -> None:
         """Commit once everybody who already waits for the lock has written: the lock is first come, first served."""
-        await asyncio.sleep(0)  # requests that have come meanwhile are begun, and queue up
+        # Requests that have come meanwhile are begun, and queue up.
+        await asyncio.sleep(COMPANY if self._company else 0)
         async with self._lock:
             self._batch = None
+            self._company = batch.writers > 1
             try:
                 await self._committer.commit()
             except sqlite3.Error as error:
