@@ -120,6 +120,13 @@ async def _echo(key: str, reader: asyncio.StreamReader, writer: asyncio.StreamWr
             return
 
 
+def _frame(text: str) -> bytes:
+    """A message as a client sends it."""
+    mask, content = os.urandom(4), text.encode()
+    masked = bytes(b ^ mask[i % 4] for i, b in enumerate(content))
+    return bytes((0x81, 0x80 | len(content))) + mask + masked
+
+
 class WebSocket:
     """Just enough of a client to say something short and hear it back (RFC 6455)."""
 
@@ -127,30 +134,32 @@ class WebSocket:
         self._reader, self._writer = reader, writer
 
     @classmethod
-    async def connect(cls, address: Address, path: str, **headers: str) -> WebSocket:
+    async def connect(cls, address: Address, path: str, *, early: str = "", **headers: str) -> WebSocket:
+        """Open one; `early` is said before the answer has come."""
         reader, writer = await asyncio.open_connection(address.ip, address.port)
         key = base64.b64encode(os.urandom(16)).decode()
         more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         writer.write(
             f"GET {path} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             f"{more}Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+            + (_frame(early) if early else b"")
         )
         head = await reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101 "), head
         return cls(reader, writer)
 
     async def ask(self, text: str) -> str:
-        mask, content = os.urandom(4), text.encode()
-        masked = bytes(b ^ mask[i % 4] for i, b in enumerate(content))
-        self._writer.write(bytes((0x81, 0x80 | len(content))) + mask + masked)
+        self._writer.write(_frame(text))
+        return await self.hear()
+
+    async def hear(self) -> str:
         async with asyncio.timeout(5):
             _, size = await self._reader.readexactly(2)
             return (await self._reader.readexactly(size)).decode()
 
     async def hear_end(self, text: str) -> bytes:
         """Say something; what is heard until the connection has ended."""
-        content = text.encode()
-        self._writer.write(bytes((0x81, 0x80 | len(content), 0, 0, 0, 0)) + content)
+        self._writer.write(_frame(text))
         async with asyncio.timeout(5):
             return await self._reader.read()
 

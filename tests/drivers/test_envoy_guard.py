@@ -200,6 +200,18 @@ async def test_the_hub_says_whose_stream_it_is_that_it_let_in(rig: Rig) -> None:
     await socket.close()
 
 
+async def test_who_sends_before_the_hub_has_let_them_in_is_known_all_the_same(rig: Rig) -> None:
+    await guarded(rig)
+    named = b"HTTP/1.1 200 OK\r\nx-hub-session: s9\r\ncontent-length: 0\r\n\r\n"
+    rig.hub.answer = lambda head: named if " /hub/edge/check" in head else None
+    socket = await WebSocket.connect(rig.edge.bind[0], "/user/ada/ws", early="hello")
+    assert await socket.hear() == "hello"
+    rig.control.end_streams([Visitor("server-7", "s9")])
+    await asyncio.sleep(1.1)
+    assert await socket.hear_end("still?") == CLOSED
+    await socket.close()
+
+
 async def test_streams_end_after_their_life(rig: Rig) -> None:
     await guarded(rig, stream_life=1)
     socket = await WebSocket.connect(rig.edge.bind[0], "/user/ada/ws", cookie=f"apphub-pass={a_pass()}")

@@ -38,11 +38,9 @@ _OFF = Any(
 _UNGUARDED = dict.fromkeys(("edge", "ask"), _OFF)
 
 
-def _generic_route(
-    prefix: str, target: str, *, guard: dict[str, str] | None = None, **action: object
-) -> route.Route:
+def _generic_route(prefix: str, target: str, *, guard: str = "", **action: object) -> route.Route:
     made = route.Route(
-        name="route",
+        name=guard or "route",
         match=route.RouteMatch(prefix=prefix),
         route=route.RouteAction(cluster="apps", timeout=timedelta(0), **action),
         request_headers_to_add=[
@@ -52,10 +50,8 @@ def _generic_route(
             )
         ],
     )
-    if guard is None:
+    if not guard:
         made.typed_per_filter_config = _UNGUARDED
-    else:
-        made.metadata = core.Metadata(filter_metadata={"edge": Struct.from_dict(guard)})
     return made
 
 
@@ -93,8 +89,8 @@ def _life(seconds: int) -> route.RouteActionMaxStreamDuration:
 LAB = Address("127.0.0.1", 20001)
 OWN = Address("::1", 20002)
 GUARD = Guard("server-7", epoch=3, denied=("one", "two"), user_header="x-user", groups_header="x-groups")
-TOLD = {"guard": "server-7|3|x-user|x-groups|,one,two,"}
-UNTOLD = {"guard": "server-8|0|||,,"}
+TOLD = "server-7|3|x-user|x-groups|,one,two,"
+UNTOLD = "server-8|0|||,,"
 
 
 @pytest.mark.parametrize(

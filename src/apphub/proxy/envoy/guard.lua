@@ -49,18 +49,18 @@ local function used(handle, id, now)
   handle:httpCall("@HUB@", head, nil, 5000, true)
 end
 
--- What the route says of its guard, taken apart once: id|epoch|user header|groups header|,session,session,
+-- What the route says of its guard, by its name, taken apart once: id|epoch|user header|groups header|,session,session,
+-- Nil for any other name.
 local rules, rules_size = {}, 0
-local function rule_of(handle)
-  local text = handle:metadata():get("guard")
-  if not text then return nil end
-  local rule = rules[text]
+local function rule_of(name)
+  local rule = rules[name]
   if rule then return rule end
-  local id, epoch, user, groups, denied = string.match(text, "^([^|]+)|([^|]+)|([^|]*)|([^|]*)|([^|]+)$")
+  local id, epoch, user, groups, denied = string.match(name, "^([^|]+)|([^|]+)|([^|]*)|([^|]*)|([^|]+)$")
+  if not id then return nil end
   rule = {id = id, epoch = epoch, user = user ~= "" and user, groups = groups ~= "" and groups, denied = {}}
   for session in string.gmatch(denied, "[^,]+") do rule.denied[session] = true end
   if rules_size >= 20000 then rules, rules_size = {}, 0 end
-  rules[text], rules_size = rule, rules_size + 1
+  rules[name], rules_size = rule, rules_size + 1
   return rule
 end
 
@@ -82,15 +82,20 @@ local function tell_app(headers, rule, pass, kept)
   if kept then headers:replace("cookie", kept) else headers:remove("cookie") end
 end
 
+-- The hub is not asked.
+local function let_pass(stream)
+  stream:dynamicMetadata():set("apphub.guard", "verdict", true)
+end
+
 -- The app's id, once the request may go on to the next filter, and the visitor's sign-in where the pass alone
 -- let it through; nil where there is nothing to guard.
 local function guard(handle)
-  local rule = rule_of(handle)
+  local stream = handle:streamInfo()
+  local name = stream:routeName() or ""
+  local rule = rule_of(name)
   if not rule then
     -- Where there is no route the router sends everybody to the hub.
-    if (handle:streamInfo():routeName() or "") == "" then
-      handle:streamInfo():dynamicMetadata():set("apphub.guard", "verdict", "ok")
-    end
+    if name == "" then let_pass(stream) end
     return nil
   end
   local headers = handle:headers()
@@ -102,7 +107,7 @@ local function guard(handle)
   if not pass or (elsewhere and elsewhere(headers)) then return rule.id end
   tell_app(headers, rule, pass, jar.kept)
   used(handle, rule.id, now)
-  handle:streamInfo():dynamicMetadata():set("apphub.guard", "verdict", "ok")
+  let_pass(stream)
   return rule.id, pass.sid
 end
 

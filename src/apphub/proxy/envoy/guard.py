@@ -113,6 +113,8 @@ def _edge(base_url: str, keys: str, ended: Path, apps: AppHosts | None) -> Json:
         "envoy.extensions.filters.http.lua.v3.Lua",
         default_source_code=script(*guard),
         source_codes=others,
+        # What the app is told changes nothing about the route, and to find it again takes a tenth of the request.
+        clear_route_cache=False,
     )
 
 
@@ -139,7 +141,7 @@ def _ask(base_url: str, far: bool) -> Json:
         filter_enabled_metadata={
             "filter": "apphub.guard",
             "path": [{"key": "verdict"}],
-            "value": {"string_match": {"exact": "ok"}},
+            "value": {"bool_match": True},
             "invert": True,
         },
         allowed_headers={"patterns": [_exact(name) for name in asked]},

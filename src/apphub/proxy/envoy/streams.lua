@@ -2,8 +2,7 @@
 
 -- Whose streams must end: the hub's list, read again once a second while data moves.
 local ended, read_at = {}, 0
-local function has_ended(id, session)
-  local now = os.time()
+local function has_ended(visitor, now)
   if now ~= read_at then
     read_at, ended = now, {}
     local file = io.open("@ENDED@")
@@ -12,7 +11,7 @@ local function has_ended(id, session)
       file:close()
     end
   end
-  return ended[id .. " " .. session]
+  return ended[visitor]
 end
 
 -- The visitor's sign-in: as the pass said, or as the hub did when it was asked. Programs have none.
@@ -21,7 +20,26 @@ local function session_of(handle)
   local ours = all:get("apphub.guard")
   if ours and ours["session"] then return ours["session"] end
   local asked = all:get("envoy.filters.http.ext_authz")
-  return asked and asked["@SESSION@"] or ""
+  return asked and asked["@SESSION@"]
+end
+
+-- Everything that passes until the visitor is on the list, and nothing after that but one farewell. Whose it is
+-- is looked up until it is known: what is sent early passes here while the hub is still being asked.
+local function watch(handle, id, farewell, seen)
+  local visitor
+  for chunk in handle:bodyChunks() do
+    local now = os.time()
+    if not visitor then
+      local session = session_of(handle)
+      visitor = session and id .. " " .. session
+    end
+    if visitor and has_ended(visitor, now) then
+      chunk:setBytes(farewell)
+      farewell = ""
+    elseif seen then
+      seen(chunk, now)
+    end
+  end
 end
 
 -- A page of another site may open a websocket with the visitor's cookies: browsers only say from where.
@@ -43,7 +61,7 @@ end
 -- "Policy violation" as a close frame (RFC 6455, 7.4.1): from the visitor, masked with nothing, and to them.
 local CLOSE_FROM, CLOSE_TO = "\136\130\0\0\0\0\3\240", "\136\2\3\240"
 
--- Nothing passes any more once the visitor is on the list; each side of a websocket is told so once.
+-- Each side of a websocket is told once that the visitor may no longer be here.
 function envoy_on_request(handle)
   local socket = handle:headers():get("upgrade")
   if socket and foreign(handle:headers()) then
@@ -53,27 +71,16 @@ function envoy_on_request(handle)
   local id, session = guard(handle)
   if session then handle:streamInfo():dynamicMetadata():set("apphub.guard", "session", session) end
   if not id or not socket then return end
-  local farewell = CLOSE_FROM
-  for chunk in handle:bodyChunks() do
-    if has_ended(id, session_of(handle)) then
-      chunk:setBytes(farewell)
-      farewell = ""
-    elseif not idle(chunk) then
-      used(handle, id, os.time())
-    end
-  end
+  watch(handle, id, CLOSE_FROM, function(chunk, now)
+    if not idle(chunk) then used(handle, id, now) end
+  end)
 end
 
 function envoy_on_response(handle)
-  local rule = rule_of(handle)
+  local rule = rule_of(handle:streamInfo():routeName() or "")
   if not rule then return end
   local headers = handle:headers()
   local farewell = headers:get(":status") == "101" and CLOSE_TO or ""
   if farewell == "" and string.sub(headers:get("content-type") or "", 1, 17) ~= "text/event-stream" then return end
-  for chunk in handle:bodyChunks() do
-    if has_ended(rule.id, session_of(handle)) then
-      chunk:setBytes(farewell)
-      farewell = ""
-    end
-  end
+  watch(handle, rule.id, farewell)
 end
