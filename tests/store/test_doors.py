@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -261,3 +262,21 @@ async def test_a_fault_of_ours_says_nothing_but_its_name(
         assert answer.status_code == 500
         assert "secret inside" not in answer.text
         assert answer.headers["x-request-id"]
+
+
+async def test_a_stream_of_progress_ends_when_the_hub_is_told_to_end(tmp_path: Path) -> None:
+    limits = {"servers": 1}
+    async with open_inside(tmp_path, runtime="none", limits=limits) as inside:
+        token = await inside.token()
+        for name in ("runs", "waits"):
+            await inside.hub.servers.start(BY, ServerKey("root", name), Ask())
+        path = "/hub/api/users/root/servers/waits/progress"
+        asking = asyncio.create_task(inside.ask("GET", path, token=token))
+        done, _ = await asyncio.wait([asking], timeout=2)
+        assert not done
+        inside.hub.stopping.set()
+        answer = await asyncio.wait_for(asking, 10)
+        assert answer.status_code == 200
+        assert '"queue"' in answer.text
+        assert '"ready"' not in answer.text
+        assert '"failed"' not in answer.text
