@@ -7,6 +7,7 @@ too early, just after a server has become ready, is sent back.
 
 from __future__ import annotations
 
+import asyncio
 from urllib.parse import quote
 
 from litestar import Response, delete, get, patch, post, put
@@ -28,6 +29,9 @@ _PATH = "/hub/user/{user:str}/{rest:path}"
 _BARE = "/hub/user/{user:str}"
 #: A request that comes back this often goes in circles.
 MOST_REDIRECTS = 4
+#: Whoever comes back is sent back after this long (seconds), and after twice that the next time: edges hear
+#: of changes within moments, and a quick client would have been around often enough by then.
+PAUSE = 0.1
 
 
 async def _answer(request: HubRequest) -> Response[bytes]:
@@ -40,13 +44,13 @@ async def _answer(request: HubRequest) -> Response[bytes]:
     if url == request.hub.urls.server(*server.key).rstrip("/"):
         url += "/"  # without it, this is a page of the default server
         if server.ready and request.method == "GET":
-            return redirect(_once_more(request, url))
+            return redirect(await _once_more(request, url))
     program = _is_program(request, path)
     if server.ready:
         # The edge believes that nothing runs there: too early, or of a server that has been removed.
         await request.hub.publisher.changed([user])
     if server.ready and not program:
-        return redirect(_once_more(request, url))
+        return redirect(await _once_more(request, url))
     if program:
         where = request.hub.urls.page("spawn", *server.key)
         return answer(
@@ -85,7 +89,7 @@ def _is_program(request: HubRequest, path: str) -> bool:
     return request.method != "GET" or api or ("application/json" in accept and "text/html" not in accept)
 
 
-def _once_more(request: HubRequest, url: str) -> str:
+async def _once_more(request: HubRequest, url: str) -> str:
     """Back to the server, counting how often that was tried."""
     try:
         tries = int(request.query_params.get("redirects", "0")) + 1
@@ -96,6 +100,8 @@ def _once_more(request: HubRequest, url: str) -> str:
             gettext(language(request), "The server runs, but its address leads in circles."),
             gettext(language(request), "Wait a moment, then try again."),
         )
+    if tries > 1:
+        await asyncio.sleep(PAUSE * 2 ** (tries - 2))
     query = [
         part
         for part in request.scope["query_string"].decode("latin-1").split("&")
