@@ -68,6 +68,36 @@ class _Server(uvicorn.Server):
         yield
 
 
+class _Together:
+    """A transport that sends by one call what is written in one turn of the loop.
+
+    The head of an answer and its body would leave apart. A hub that is killed in between would have said
+    too much for the edge to ask another one, and too little for the client.
+    """
+
+    def __init__(self, transport: Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._written: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        if not self._written:
+            self._loop.call_soon(self._send)
+        self._written.append(data)
+
+    def close(self) -> None:
+        self._send()
+        self._transport.close()
+
+    def _send(self) -> None:
+        written, self._written = self._written, []
+        if written and not self._transport.is_closing():
+            self._transport.writelines(written)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class _Connection(HttpToolsProtocol):
     """A connection that ends when the head of a request is too large, or not whole in time."""
 
@@ -80,7 +110,7 @@ class _Connection(HttpToolsProtocol):
         self._came = 0
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(_Together(transport, self.loop))  # type: ignore[arg-type]
         self._expect()
 
     def connection_lost(self, exc: Exception | None) -> None:

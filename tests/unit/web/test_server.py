@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -167,3 +168,23 @@ async def test_signals_stay_as_they_were() -> None:
     async with echoing() as (_, port):
         await heard(port, b"NONSENSE\r\n\r\n")
         assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+async def test_the_head_of_an_answer_and_its_body_leave_together() -> None:
+    """A hub that is killed between the two has said nothing, and the edge can ask another one."""
+
+    async def answer(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
+        time.sleep(0.2)
+        await send({"type": "http.response.body", "body": b"body"})
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        async with serving([(answer, listener)], patience=PATIENCE, drain=DRAIN):
+            first = await asyncio.to_thread(_first_bytes, listener.getsockname())
+    assert first.endswith(b"\r\n\r\nbody")
+
+
+def _first_bytes(address: Any) -> bytes:
+    with socket.create_connection(address) as client:
+        client.sendall(_GET % b"")
+        return client.recv(1 << 16)
