@@ -13,6 +13,8 @@ import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import psutil
+
 TOP = Path(__file__).resolve().parents[2]
 
 
@@ -46,6 +48,13 @@ def busy(pid: int) -> float:
     """Seconds of a core that the threads of a process have had."""
     threads = Path(f"/proc/{pid}/task").iterdir()
     return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
+
+
+def taken(pid: int) -> float:
+    """Seconds of a core that a process and all that came of it have had (this one: without what it started)."""
+    process = psutil.Process(pid)
+    tree = [process, *(process.children(recursive=True) if pid != os.getpid() else ())]
+    return sum(sum(one.cpu_times()[:2]) for one in tree)
 
 
 @contextlib.asynccontextmanager

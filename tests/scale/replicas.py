@@ -23,8 +23,7 @@ from typing import NamedTuple
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS)]
 
-import psutil  # noqa: E402
-from loads import missing, wrk  # noqa: E402
+from loads import missing, taken, wrk  # noqa: E402
 
 from clusters import Cluster  # noqa: E402
 from hubs import until  # noqa: E402
@@ -52,16 +51,6 @@ class Seen(NamedTuple):
         return self.speed * sum(self.costs.values()) / 1e6
 
 
-def taken(pids: list[int]) -> float:
-    """Seconds of a core that processes and all that came of them have had."""
-    seconds = 0.0
-    for pid in pids:
-        process = psutil.Process(pid)
-        for one in (process, *process.children(recursive=True)):
-            seconds += sum(one.cpu_times()[:2])
-    return seconds
-
-
 def parts(cluster: Cluster) -> dict[str, list[int]]:
     """The processes that have a share in an answer."""
     return {
@@ -74,13 +63,13 @@ def parts(cluster: Cluster) -> dict[str, list[int]]:
 async def read(cluster: Cluster, path: str, seconds: int) -> Seen:
     """Ask for the same, again and again."""
     pids = parts(cluster)
-    before = {name: taken(some) for name, some in pids.items()}
+    before = {name: sum(map(taken, some)) for name, some in pids.items()}
     load = os.times()
     header = f"Authorization: Bearer {cluster.token}"
     url = f"{cluster.edges[0].origin}/hub/api/{path}"
     answers, took = await wrk(url, seconds, os.sched_getaffinity(0), header)
     after = os.times()
-    costs = {name: (taken(some) - before[name]) / answers * 1e6 for name, some in pids.items()}
+    costs = {name: (sum(map(taken, some)) - before[name]) / answers * 1e6 for name, some in pids.items()}
     asked = after.children_user + after.children_system - load.children_user - load.children_system
     return Seen(answers / took, {**costs, "load": asked / answers * 1e6})
 

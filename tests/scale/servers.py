@@ -26,8 +26,8 @@ TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS)]
 
 import httpx  # noqa: E402
-import psutil  # noqa: E402
 import uvloop  # noqa: E402
+from loads import taken  # noqa: E402
 
 from clusters import Cluster  # noqa: E402
 from databases import connect  # noqa: E402
@@ -121,11 +121,6 @@ async def until(database: Any, query: str, count: int) -> float:
 @contextmanager
 def cpu(cluster: Cluster, servers: int) -> Any:
     """What the parts take meanwhile, per server."""
-
-    def taken(pid: int) -> float:
-        process = psutil.Process(pid)
-        tree = [process, *(process.children(recursive=True) if pid != os.getpid() else ())]
-        return sum(sum(one.cpu_times()[:2]) for one in tree)
 
     parts = {
         "hubs": [hub.pid for hub in cluster.hubs],
