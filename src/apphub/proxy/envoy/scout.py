@@ -59,6 +59,7 @@ class Scout:
         self._known_file = run_dir / "hubs.json"
         self._hubs: Hubs | None = None
         self._client: httpx.Client | None = None
+        #: A question outlives the task that waited for its thread.
         self._turn = threading.Lock()
         #: What Envoy was told last, by cluster.
         self._written: dict[str, list[dict[str, Any]]] = {}
@@ -72,10 +73,13 @@ class Scout:
 
     def prepare(self) -> None:
         """Write the files before Envoy reads them: what a hub says now, else what was heard last, else the settings."""
-        self._ask()
-        self.close()
-        if self._hubs is not None:
-            return
+        with self._turn:
+            self._ask()
+            self._forget_client()
+            if self._hubs is None:
+                self._hear_what_is_known()
+
+    def _hear_what_is_known(self) -> None:
         private_directory(self._run_dir)
         with suppress(OSError, msgspec.MsgspecError):
             self._hear(msgspec.json.decode(self._known_file.read_bytes(), type=Hubs))
