@@ -41,7 +41,7 @@ def serving(services: int = 0, *, apart: bool = True) -> Iterator[RunningHub]:
     """The hub, its edge alone on the first core where proxies and load are to be kept apart."""
     proxy, rest = cores(apart)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        # An edge has as many workers as it sees cores.
+        # Alone on a core an edge has one worker.
         with on(proxy):
             hub = stack.enter_context(RunningHub(settings(tiny_app(Path(folder)), services)))
         pin(hub.pid, rest)

@@ -17,6 +17,7 @@ from typing import Any
 from apphub.kit.addresses import Address
 from apphub.kit.trust import Papers
 from apphub.proxy.envoy.clusters import KEEPALIVE, apps_cluster, doors_cluster, hub_cluster, xds_cluster
+from apphub.proxy.envoy.counts import STATS
 from apphub.proxy.envoy.entrance import connection_manager
 from apphub.proxy.envoy.meeting import XDS_CLUSTER, Meeting
 from apphub.proxy.envoy.replies import OwnHosts
@@ -100,6 +101,7 @@ def bootstrap(edge: Edge) -> Json:
     return {
         "node": {"id": edge.name, "cluster": "edge"},
         "admin": {"address": {"pipe": {"path": str(edge.admin_socket), "mode": 0o600}}},
+        "stats_config": STATS,
         "static_resources": {
             "listeners": [_listener(edge, address) for address in edge.bind],
             "clusters": _clusters(edge),

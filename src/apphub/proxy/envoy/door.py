@@ -21,6 +21,7 @@ from typing import Any
 from apphub.kit.addresses import Address
 from apphub.kit.trust import EDGE, HUB, HUB_ROUTES
 from apphub.proxy.envoy.clusters import KEEPALIVE, apps_cluster, hub_cluster, xds_cluster
+from apphub.proxy.envoy.counts import STATS, router
 from apphub.proxy.envoy.entrance import IDLE
 from apphub.proxy.envoy.meeting import XDS_CLUSTER, Meeting
 from apphub.proxy.envoy.mutual import from_edges
@@ -61,6 +62,7 @@ def rendered_door(door: Door) -> bytes:
     config = {
         "node": {"id": f"door-{door.place}", "cluster": "door"},
         "admin": {"address": {"pipe": {"path": str(door.run_dir / "admin.sock"), "mode": 0o600}}},
+        "stats_config": STATS,
         "static_resources": {
             "listeners": [_listener(door, address) for address in door.bind],
             "clusters": [hub_cluster(door.run_dir), apps_cluster(), xds_cluster(door.run_dir)],
@@ -87,7 +89,6 @@ def _listener(door: Door, address: Address) -> Json:
 
 def _chain(door: Door, asked_for: str, alpn: str, routes: Sequence[Json]) -> Json:
     host = {"name": "door", "domains": ["*"], "routes": list(routes)}
-    router = typed("envoy.extensions.filters.http.router.v3.Router", suppress_envoy_headers=True)
     manager = typed(
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix="edge",
@@ -104,7 +105,7 @@ def _chain(door: Door, asked_for: str, alpn: str, routes: Sequence[Json]) -> Jso
         common_http_protocol_options={"idle_timeout": IDLE, "max_headers_count": 400},
         route_config={"name": "door", "virtual_hosts": [host]},
         local_reply_config={"mappers": local_replies(door.base_url, unsent=True)},
-        http_filters=[{"name": "envoy.filters.http.router", "typed_config": router}],
+        http_filters=[router()],
     )
     return {
         "name": asked_for,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from apphub.kit.apphosts import AppHosts
+from apphub.proxy.envoy.counts import router
 from apphub.proxy.envoy.guard import guard_filters
 from apphub.proxy.envoy.replies import BELOW_BASE, REFUSED_SCOPE, OwnHosts, local_replies
 from apphub.proxy.envoy.resources import HOST_KEY, HUB_KEY, SCOPE_HEADER
@@ -77,12 +78,7 @@ def _http_filters(base_url: str, keys: str, ended: Path, apps: AppHosts | None, 
     filters = []
     if base_url != "/":
         filters.append(_path_below(base_url))
-    router = typed("envoy.extensions.filters.http.router.v3.Router", suppress_envoy_headers=True)
-    return [
-        *filters,
-        *guard_filters(base_url, keys, ended, apps, far=far),
-        {"name": "envoy.filters.http.router", "typed_config": router},
-    ]
+    return [*filters, *guard_filters(base_url, keys, ended, apps, far=far), router()]
 
 
 def _path_below(base_url: str) -> Json:

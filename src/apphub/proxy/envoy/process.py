@@ -92,6 +92,8 @@ class EnvoyProcess:
         self._config = edge.run_dir / f"bootstrap-{self._fingerprint}.json"
         self._record = edge.run_dir / "envoy.pid"
         self._log = edge.run_dir / "envoy.log"
+        #: An edge that finds the hubs on other machines has its own for itself.
+        self._alone = isinstance(edge, Edge) and edge.far is not None
         self._keepers, self._finder = _keepers(edge, papers)
         self._running: Running | None = None
         self._stopped = False
@@ -201,7 +203,7 @@ class EnvoyProcess:
         write_private(self._config, self._content)
         began = time.monotonic()
         try:
-            self._hold(await launch(self._config, self._log, self._fingerprint))
+            self._hold(await launch(self._config, self._log, self._fingerprint, alone=self._alone))
         except OSError as error:
             raise EdgeFailed(f"The edge (Envoy) cannot be started: {error}.") from error
         assert self._running is not None
