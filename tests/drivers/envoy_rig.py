@@ -127,6 +127,10 @@ def _frame(text: str) -> bytes:
     return bytes((0x81, 0x80 | len(content))) + mask + masked
 
 
+class NotOpened(Exception):
+    """A websocket was refused, with this head."""
+
+
 class WebSocket:
     """Just enough of a client to say something short and hear it back (RFC 6455)."""
 
@@ -145,8 +149,11 @@ class WebSocket:
             + (_frame(early) if early else b"")
         )
         head = await reader.readuntil(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 101 "), head
-        return cls(reader, writer)
+        socket = cls(reader, writer)
+        if not head.startswith(b"HTTP/1.1 101 "):
+            await socket.close()
+            raise NotOpened(head)
+        return socket
 
     async def ask(self, text: str) -> str:
         self._writer.write(_frame(text))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import os
+import shutil
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
-from envoy_rig import CLOSED, SIGNER, Backend, Rig, WebSocket, running
+from envoy_rig import CLOSED, SIGNER, Backend, NotOpened, Rig, WebSocket, running
 
 from apphub.passes.tokens import Claims
 from apphub.proxy.base import Guard, Route, Visitor
+from apphub.proxy.envoy import guard as guard_module
+from apphub.proxy.envoy.child import workers
 from apphub.proxy.envoy.ended import write_ended
 
 GUARD = Guard("server-7", user_header="x-forwarded-user", groups_header="x-forwarded-groups")
@@ -212,6 +215,92 @@ async def test_who_sends_before_the_hub_has_let_them_in_is_known_all_the_same(ri
     await socket.close()
 
 
+ALLOWED = (
+    b"HTTP/1.1 200 OK\r\nx-apphub-identity: ey\r\nremote-user: ada\r\nx-hub-session: s9\r\nx-hub-dst: 1.2.3.4:5\r\n"
+    b"cookie: mine=1\r\nx-envoy-auth-headers-to-remove: authorization\r\nserver: hub\r\n"
+    b"set-cookie: apphub-pass=new; Path=/user/ada/\r\ncontent-length: 0\r\n\r\n"
+)
+
+
+async def test_the_app_and_the_browser_hear_what_the_hub_says_of_a_visitor_it_lets_in(rig: Rig) -> None:
+    app = await guarded(rig)
+    rig.hub.answer = lambda head: ALLOWED if " /hub/edge/check" in head else None
+    cookies = "mine=1; apphub-session-id=theirs"
+    answer = await rig.client.post(
+        "/user/ada/x?y=1", content=b"z" * 100_000, headers={"cookie": cookies, "authorization": "token t"}
+    )
+    assert answer.headers.get_list("set-cookie") == ["apphub-pass=new; Path=/user/ada/"]
+    (question,) = rig.hub.heads
+    assert question.startswith("POST /hub/edge/check/user/ada/x?y=1 HTTP/1.1\r\n")
+    for line in (f"cookie: {cookies}", "authorization: token t", "content-length: 0"):
+        assert f"{line}\r\n" in question
+    (told,) = app.heads
+    for line in ("cookie: mine=1", "x-apphub-identity: ey", "remote-user: ada", "content-length: 100000"):
+        assert f"{line}\r\n" in told
+    for name in ("authorization", "x-hub-", "x-envoy-", "server", "set-cookie"):
+        assert f"\r\n{name}" not in told
+
+
+async def test_a_refusal_is_the_hubs_in_status_words_and_headers(rig: Rig) -> None:
+    await guarded(rig)
+    said = (
+        b"HTTP/1.1 302 Found\r\nlocation: /hub/edge/login?next=/user/ada/\r\nset-cookie: a=1\r\nset-cookie: b=2\r\n"
+        b"cache-control: no-store\r\nx-hub-session: s9\r\ncontent-length: 5\r\n\r\nwords"
+    )
+    rig.hub.answer = lambda head: said if " /hub/edge/check" in head else None
+    answer = await rig.get("/user/ada/x")
+    assert (answer.status_code, answer.text) == (302, "words")
+    assert answer.headers["location"] == "/hub/edge/login?next=/user/ada/"
+    assert answer.headers.get_list("set-cookie") == ["a=1", "b=2"]
+    assert "x-hub-session" not in answer.headers
+    broken = b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 7\r\n\r\nsecrets"
+    rig.hub.answer = lambda head: broken if " /hub/edge/check" in head else None
+    answer = await rig.get("/user/ada/x")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert "secrets" not in answer.text
+
+
+async def test_several_cookie_headers_are_the_hubs_to_take_apart(rig: Rig) -> None:
+    app = await guarded(rig)
+    rig.hub.answer = lambda head: ALLOWED if " /hub/edge/check" in head else None
+    lines = [("cookie", f"apphub-pass={a_pass()}; a=1"), ("cookie", "apphub-session-id=theirs")]
+    for _ in range(2):
+        assert (await rig.client.get("/user/ada/x", headers=lines)).status_code == 200
+    assert asked(rig) == 2
+    for told in app.heads:
+        assert told.count("cookie:") == 1
+        assert "cookie: mine=1\r\n" in told
+
+
+async def test_an_error_in_the_script_lets_nobody_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(guard_module._HERE, tmp_path, dirs_exist_ok=True)
+    script = tmp_path / "guard.lua"
+    script.write_text(
+        script.read_text().replace("  local may, session", "  name = nil .. name\n  local may, session", 1)
+    )
+    monkeypatch.setattr(guard_module, "_HERE", tmp_path)
+    async with running() as rig:
+        app = await guarded(rig)
+        for path in ("/user/ada/x", "/user/ada/user/ada/"):
+            for headers in ({}, {"cookie": f"apphub-pass={a_pass()}"}, {"accept": "text/event-stream"}):
+                answer = await rig.get(path, x_hub_dst=str(app.address), **headers)
+                assert answer.status_code == 503
+        with pytest.raises(NotOpened, match="503 Service Unavailable"):
+            await WebSocket.connect(rig.edge.bind[0], "/user/ada/ws", cookie=f"apphub-pass={a_pass()}")
+        assert not app.heads
+
+
+async def test_a_route_that_the_script_does_not_understand_leads_nowhere(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apphub.proxy.envoy.resources._rule", lambda *_: "of another version")
+    app = await guarded(rig)
+    answer = await rig.get("/user/ada/x", cookie=f"apphub-pass={a_pass()}")
+    assert answer.status_code == 503
+    assert "wants an update" in answer.text
+    assert not app.heads
+
+
 async def test_streams_end_after_their_life(rig: Rig) -> None:
     await guarded(rig, stream_life=1)
     socket = await WebSocket.connect(rig.edge.bind[0], "/user/ada/ws", cookie=f"apphub-pass={a_pass()}")
@@ -232,8 +321,8 @@ async def test_the_hub_hears_once_that_an_app_is_used_and_never_of_pings(rig: Ri
         await socket.ask("something typed")
         await socket.ask("3")
     await asyncio.sleep(0.3)
-    # Each worker of the edge counts for itself.
-    assert 1 <= uses(rig) <= (os.cpu_count() or 1)
+    # Each worker of the edge counts for itself, and there each of the scripts for requests, openings and messages.
+    assert 1 <= uses(rig) <= 3 * workers(alone=False)
     await socket.close()
 
 

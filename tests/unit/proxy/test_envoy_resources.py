@@ -35,23 +35,27 @@ _OFF = Any(
     type_url="type.googleapis.com/envoy.config.route.v3.FilterConfig",
     value=bytes(route.FilterConfig(disabled=True)),
 )
-_UNGUARDED = dict.fromkeys(("edge", "ask"), _OFF)
+_UNGUARDED = {"edge": _OFF}
 
 
 def _generic_route(prefix: str, target: str, *, guard: str = "", **action: object) -> route.Route:
     made = route.Route(
-        name=guard or "route",
         match=route.RouteMatch(prefix=prefix),
         route=route.RouteAction(cluster="apps", timeout=timedelta(0), **action),
-        request_headers_to_add=[
-            core.HeaderValueOption(
-                header=core.HeaderValue(key="x-hub-dst", value=target),
-                append_action=core.HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
-            )
-        ],
     )
-    if not guard:
-        made.typed_per_filter_config = _UNGUARDED
+    if guard:
+        # The script says where the app is, and the route adds what the script was given for the browser.
+        made.name = f"{guard}|x-hub-dst={target}"
+        fresh = core.HeaderValue(key="set-cookie", value="%DYNAMIC_METADATA(apphub.guard:cookie)%")
+        made.response_headers_to_add = [core.HeaderValueOption(header=fresh)]
+        return made
+    made.request_headers_to_add = [
+        core.HeaderValueOption(
+            header=core.HeaderValue(key="x-hub-dst", value=target),
+            append_action=core.HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
+        )
+    ]
+    made.typed_per_filter_config = _UNGUARDED
     return made
 
 
@@ -64,7 +68,7 @@ def _script(name: str) -> Any:
 
 def _with_streams(plain: route.Route, script: str = "streams") -> list[route.Route]:
     """The routes of a guarded app: those for websockets and event streams come first."""
-    per_route = _script(script)
+    per_route = {"edge": _script(script), "watch": _script("watch")}
     event_stream = matcher.StringMatcher(exact="text/event-stream")
     opens = (
         route.HeaderMatcher(name="upgrade", present_match=True),
@@ -75,7 +79,7 @@ def _with_streams(plain: route.Route, script: str = "streams") -> list[route.Rou
         dataclasses.replace(
             plain,
             match=dataclasses.replace(plain.match, headers=[header]),
-            typed_per_filter_config={"edge": per_route},
+            typed_per_filter_config=per_route,
         )
         for header in opens
     ]
@@ -137,7 +141,6 @@ def test_a_bare_address_leads_to_the_hub_for_pages_only() -> None:
     made = resource("user/ada", (Route("/user/ada/lab/", None, bare=True),), "/apps/")
     methods = matcher.StringMatcher(safe_regex=matcher.RegexMatcher(regex="GET|HEAD"))
     wanted = route.Route(
-        name="route",
         match=route.RouteMatch(
             path="/apps/user/ada/lab",
             headers=[
@@ -204,7 +207,6 @@ def test_the_hub_scope_is_the_message_the_generic_classes_would_write(base: str)
     repeatable = route.HeaderMatcher(name=":method", string_match=matcher.StringMatcher(safe_regex=regex))
     private = [
         route.Route(
-            name="route",
             match=route.RouteMatch(prefix=f"{base}/hub/edge/{of_the_edge}"),
             direct_response=route.DirectResponseAction(status=404),
             typed_per_filter_config=_UNGUARDED,
@@ -213,7 +215,6 @@ def test_the_hub_scope_is_the_message_the_generic_classes_would_write(base: str)
     ]
     to_hub = [
         route.Route(
-            name="route",
             match=route.RouteMatch(prefix="/", headers=headers),
             route=_to_hub(*retried),
             typed_per_filter_config=_UNGUARDED,
@@ -255,7 +256,6 @@ ALONE = Route("/user/ada/lab/", LAB, GUARD, strip=True, stream_life=60, origin=O
 def test_an_own_host_is_the_apps_but_for_the_way_in() -> None:
     host = ORIGIN.removeprefix("https://")
     enter = route.Route(
-        name="route",
         match=route.RouteMatch(path="/.apphub/enter"),
         route=_to_hub(
             "connect-failure,refused-stream,reset-before-request,retriable-headers",
@@ -266,7 +266,6 @@ def test_an_own_host_is_the_apps_but_for_the_way_in() -> None:
     )
     nothing = [
         route.Route(
-            name="route",
             match=match,
             direct_response=route.DirectResponseAction(status=404),
             typed_per_filter_config=_UNGUARDED,
@@ -283,7 +282,6 @@ def test_an_own_host_is_the_apps_but_for_the_way_in() -> None:
 
 def test_the_path_of_an_app_on_an_own_host_leads_there() -> None:
     leads = route.Route(
-        name="route",
         match=route.RouteMatch(prefix="/base/user/ada/lab/"),
         redirect=route.RedirectAction(
             host_redirect="lab-ada-7.apps.example.org:8443",
@@ -309,7 +307,7 @@ def test_a_route_to_an_own_host_is_in_two_scopes() -> None:
 
 def test_where_cookies_of_the_hub_come_along_they_are_kept_from_apps_that_ask_by_themselves() -> None:
     wanted = _generic_route("/user/ada/", "[::1]:20002")
-    wanted.typed_per_filter_config = {"edge": _script("hide"), "ask": _OFF}
+    wanted.typed_per_filter_config = {"edge": _script("hide")}
     made = resource("user/ada", (Route("/user/ada/", OWN),), "/", hides=True)
     assert route.ScopedRouteConfiguration.parse(made.content) == _generic(
         "user/ada", ["user", "ada"], [wanted]

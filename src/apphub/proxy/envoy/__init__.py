@@ -5,6 +5,7 @@ Pure, from the outside in:
     bootstrap    Edge -> the static configuration, written once per start
     entrance     its HTTP part: which headers pass, how a request finds its scope
     replies      what Envoy itself answers: the way to the hub, "restarting", "does not answer"
+    guard        the filters that let visitors pass and end their streams, with their scripts (*.lua)
     counts       what Envoy counts
     clusters     where requests go: the hub, the apps; and the control stream
     resources    Scope -> the bytes and the version of one scoped route configuration

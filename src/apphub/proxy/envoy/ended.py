@@ -1,7 +1,7 @@
 """Whose open streams must end, as a file that the edges of this machine read while data moves.
 
 A route change reaches requests, but not a websocket that is open already. So the edge looks at
-what passes through streams (see `streams.lua`) and asks this list once a second, at no cost
+what passes through streams (see `watch.lua`) and asks this list once a second, at no cost
 where nothing moves. The file outlives the hub, as the edge does; all hubs of the machine write
 it, each the same.
 """

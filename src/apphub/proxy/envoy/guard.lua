@@ -1,4 +1,4 @@
--- Runs for every request to a guarded app, before the hub is asked; after passes.lua. See guard.py.
+-- Runs for every request to a guarded app; after use.lua, passes.lua and ask.lua. See guard.py.
 local OURS = { @OURS@ }
 -- Passes that are looked at: a server below another one's path is sent two.
 local MOST = 5
@@ -21,11 +21,13 @@ local function sorted(all)
 end
 
 -- The same of a whole Cookie header, its passes checked: a browser says the same one again and again. Without a
--- pass that the hub signed nothing is remembered.
+-- pass that the hub signed nothing is remembered. Several such headers, which are run together here (proxies in
+-- front may make them), are the hub's to take apart.
 local jars, jars_size = {}, 0
-local function jar_of(handle, all)
+local function jar_of(handle, headers, all)
   local jar = jars[all]
   if jar then return jar end
+  if headers:getNumValues("cookie") > 1 then return {passes = {}} end
   local kept, tokens = sorted(all)
   jar = {kept = #kept > 0 and table.concat(kept, "; "), passes = {}}
   for i = 1, #tokens do jar.passes[#jar.passes + 1] = pass_of(handle, tokens[i]) end
@@ -35,30 +37,18 @@ local function jar_of(handle, all)
   return jar
 end
 
--- When this worker last told the hub that an app is used, by app. The hub is told once a minute.
-local told, told_size = {}, 0
-local function used(handle, id, now)
-  local last = told[id]
-  if last and now - last < @TOLD_EVERY@ then return end
-  if not last then
-    if told_size >= 20000 then told, told_size = {}, 0 end
-    told_size = told_size + 1
-  end
-  told[id] = now
-  local head = {[":method"] = "POST", [":path"] = "@USED@/" .. id, [":authority"] = "hub", ["content-length"] = "0"}
-  handle:httpCall("@HUB@", head, nil, 5000, true)
-end
-
--- What the route says of its guard, by its name, taken apart once: id|epoch|user header|groups header|,session,session,
--- Nil for any other name.
+-- What the route says by its name, taken apart once:
+-- id|epoch|user header|groups header|,session,session,|header=value&header=value. Nil for any other name.
 local rules, rules_size = {}, 0
 local function rule_of(name)
   local rule = rules[name]
   if rule then return rule end
-  local id, epoch, user, groups, denied = string.match(name, "^([^|]+)|([^|]+)|([^|]*)|([^|]*)|([^|]+)$")
+  local id, epoch, user, groups, denied, way =
+    string.match(name, "^([^|]+)|([^|]+)|([^|]*)|([^|]*)|([^|]+)|([^|]+)$")
   if not id then return nil end
-  rule = {id = id, epoch = epoch, user = user ~= "" and user, groups = groups ~= "" and groups, denied = {}}
+  rule = {id = id, epoch = epoch, user = user ~= "" and user, groups = groups ~= "" and groups, denied = {}, way = {}}
   for session in string.gmatch(denied, "[^,]+") do rule.denied[session] = true end
+  for header, value in string.gmatch(way, "([^=&]+)=([^&]+)") do rule.way[#rule.way + 1] = {header, value} end
   if rules_size >= 20000 then rules, rules_size = {}, 0 end
   rules[name], rules_size = rule, rules_size + 1
   return rule
@@ -82,33 +72,37 @@ local function tell_app(headers, rule, pass, kept)
   if kept then headers:replace("cookie", kept) else headers:remove("cookie") end
 end
 
--- The hub is not asked.
-local function let_pass(stream)
-  stream:dynamicMetadata():set("apphub.guard", "verdict", true)
+-- Whether a pass alone lets the request go on, and whose sign-in that is.
+local function passes_by(handle, headers, rule)
+  local all = headers:get("cookie")
+  if not all or headers:get("authorization") then return false end
+  local jar = jar_of(handle, headers, all)
+  local now = os.time()
+  local pass = counting(rule, jar.passes, now)
+  if not pass or (elsewhere and elsewhere(headers)) then return false end
+  tell_app(headers, rule, pass, jar.kept)
+  used(handle, rule.id, now)
+  return true, pass.sid
 end
 
--- The app's id, once the request may go on to the next filter, and the visitor's sign-in where the pass alone
--- let it through; nil where there is nothing to guard.
+-- The app's id, once the request may go on, and the visitor's sign-in if there is one; nil where there is nothing
+-- to guard, or the visitor has been answered. Where the app is comes last of all, and from here alone: whatever
+-- fails before sends the request nowhere.
 local function guard(handle)
-  local stream = handle:streamInfo()
-  local name = stream:routeName() or ""
+  local name = handle:streamInfo():routeName() or ""
   local rule = rule_of(name)
   if not rule then
     -- Where there is no route the router sends everybody to the hub.
-    if name == "" then let_pass(stream) end
+    if name ~= "" then refuse(handle, "503", "This edge does not know how to guard the app: it wants an update.\n") end
     return nil
   end
+  local may, session = passes_by(handle, handle:headers(), rule)
+  if not may then may, session = ask(handle) end
+  if not may then return nil end
+  -- Not those from before: a question voids them.
   local headers = handle:headers()
-  local all = headers:get("cookie")
-  if not all or headers:get("authorization") then return rule.id end
-  local jar = jar_of(handle, all)
-  local now = os.time()
-  local pass = counting(rule, jar.passes, now)
-  if not pass or (elsewhere and elsewhere(headers)) then return rule.id end
-  tell_app(headers, rule, pass, jar.kept)
-  used(handle, rule.id, now)
-  let_pass(stream)
-  return rule.id, pass.sid
+  for i = 1, #rule.way do headers:replace(rule.way[i][1], rule.way[i][2]) end
+  return rule.id, session
 end
 
 function envoy_on_request(handle)

@@ -5,9 +5,10 @@ ORIGINAL_DST cluster obeys: no cluster and no endpoint per app. Versions are has
 content, so that an edge that kept its routes over a restart of the hub is sent only what
 differs.
 
-Guarding is the rule: the filters that check a visitor's pass run for every request, and a
-route whose app asks by itself switches them off. A guarded route is named after what a pass must
-say: to read a name is what costs the filter least (see `guard.lua`).
+Guarding is the rule: the filter that checks a visitor's pass runs for every request, and a
+route whose app asks by itself switches it off. A guarded route is named after what a pass must
+say and where the app is, which no one else sets: to read a name is what costs the filter least
+(see `guard.lua`).
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ OWN_STREAMS = "own-streams"
 #: What it does for apps that ask by themselves where the hub's cookies are sent to its whole host.
 HIDE = "hide"
 
-#: The filters that guard, by the names they have in `entrance`.
-GUARDS = ("edge", "ask")
+#: The filters that guard (see `guard`), and where they keep what they have found out of a request.
+FILTER, WATCH, METADATA = "edge", "watch", "apphub.guard"
 
 #: ScopedRouteConfiguration: 1 name, 3 key {1 fragment {1 string}}, 5 routes (RouteConfiguration);
 #: RouteConfiguration: 1 name, 2 hosts {1 name, 2 domains, 3 routes};
@@ -67,25 +68,26 @@ GUARDS = ("edge", "ask")
 #: 13 string match {1 exact, 5 regex {2 text}}}}, 2 action {1 cluster, 4 endpoints by metadata,
 #: 5 prefix rewrite, 8 timeout, 9 retries, 36 stream limit
 #: {1 duration {1 seconds}}},
-#: 3 redirect {1 host, 3 status, 5 prefix rewrite, 7 scheme}, 7 direct response {1 status}, 9 headers to add, 13 configuration by filter {1 name, 2 any}, 14 name;
+#: 3 redirect {1 host, 3 status, 5 prefix rewrite, 7 scheme}, 7 direct response {1 status}, 9 headers to add,
+#: 10 headers to add to the answer, 13 configuration by filter {1 name, 2 any}, 14 name;
 #: RetryPolicy: 1 on, 2 how often {1 number}, 5 hosts {1 name, 3 any}, 6 tries to choose one, 7 statuses,
 #: 8 pauses {1 first, 2 longest}, each {1 seconds, 2 nanoseconds}, 9 headers {1 name, 13 string match}.
 _FOREVER = block(8, b"")
 _DISABLED = block(
     2, text(1, "type.googleapis.com/envoy.config.route.v3.FilterConfig") + block(2, count(3, 1))
 )
-_OFF = {name: block(13, text(1, name) + _DISABLED) for name in GUARDS}
-_UNGUARDED = b"".join(_OFF.values())
+_UNGUARDED = block(13, text(1, FILTER) + _DISABLED)
 
 
-def _script(name: str) -> bytes:
-    """Lets a route's requests be looked at by one of the other scripts of the filter `edge`."""
+def _script(name: str, of: str = FILTER) -> bytes:
+    """Lets a route's requests be looked at by another script than the usual one of a filter."""
     kind = text(1, "type.googleapis.com/envoy.extensions.filters.http.lua.v3.LuaPerRoute")
-    return block(13, text(1, "edge") + block(2, kind + block(2, text(2, name))))
+    return block(13, text(1, of) + block(2, kind + block(2, text(2, name))))
 
 
-_STREAMS, _OWN, _OWN_STREAMS = _script(STREAMS), _script(OWN), _script(OWN_STREAMS)
-_HIDDEN = _script(HIDE) + _OFF["ask"]
+_WATCHED = _script(WATCH, WATCH)
+_STREAMS, _OWN, _OWN_STREAMS = _script(STREAMS) + _WATCHED, _script(OWN), _script(OWN_STREAMS) + _WATCHED
+_HIDDEN = _script(HIDE)
 #: How requests look that may become streams: websockets, and what `EventSource` sends.
 _OPENS_STREAM = (
     block(6, text(1, "upgrade") + count(7, 1)),
@@ -95,9 +97,9 @@ _OPENS_STREAM = (
 _IS_PAGE = block(6, text(1, ":method") + block(13, block(5, text(2, "GET|HEAD")))) + block(
     6, text(1, "upgrade") + count(7, 1) + count(8, 1)
 )
-#: No guard is written so; requests without any route are those whose route has no name.
-_NAMED = text(14, "route")
 _OVERWRITE = count(3, 2)
+#: What the hub gave a visitor when it was asked; nothing for all others.
+_FRESH_PASS = block(10, block(1, text(1, "set-cookie") + text(2, f"%DYNAMIC_METADATA({METADATA}:cookie)%")))
 #: Of RedirectAction.RedirectResponseCode.
 _TEMPORARY_REDIRECT = 3
 
@@ -145,7 +147,7 @@ def hub_resource(base_url: str) -> Resource:
     base = base_url.rstrip("/")
     # The edge asks the hub on a way of its own; from outside that path leads nowhere.
     private = [
-        block(1, text(1, f"{base}/hub/{path}")) + block(7, count(1, 404)) + _UNGUARDED + _NAMED
+        block(1, text(1, f"{base}/hub/{path}")) + block(7, count(1, 404)) + _UNGUARDED
         for path in (CHECK_PATH, USED_PATH, HUBS_PATH)
     ]
     repeatable = block(6, text(1, ":method") + block(13, block(5, text(2, _REPEATABLE_METHODS))))
@@ -153,7 +155,6 @@ def hub_resource(base_url: str) -> Resource:
         block(1, text(1, "/") + match)
         + block(2, text(1, HUB_CLUSTER) + _FOREVER + block(9, _retries(on)))
         + _UNGUARDED
-        + _NAMED
         for match, on in ((repeatable, _REPEATABLE), (b"", _UNSENT))
     ]
     return _resource(HUB_SCOPE, HUB_KEY, b"".join(block(3, route) for route in (*private, *to_hub)))
@@ -163,9 +164,9 @@ def _host_routes(base: str, route: Route) -> bytes:
     """Of an app's own host: all is the app's, but for the one path where the hub lets visitors in."""
     reserved = f"/{ENTER_PATH.partition('/')[0]}"
     to_hub = text(1, HUB_CLUSTER) + _FOREVER + text(5, f"{base}/hub/{ENTER}") + block(9, _retries(_UNSENT))
-    enter = block(1, text(2, f"/{ENTER_PATH}")) + block(2, to_hub) + _UNGUARDED + _NAMED
+    enter = block(1, text(2, f"/{ENTER_PATH}")) + block(2, to_hub) + _UNGUARDED
     nothing = b"".join(
-        block(3, block(1, text(at, path)) + block(7, count(1, 404)) + _UNGUARDED + _NAMED)
+        block(3, block(1, text(at, path)) + block(7, count(1, 404)) + _UNGUARDED)
         for at, path in ((1, f"{reserved}/"), (2, reserved))
     )
     app = replace(route, prefix="/", strip=False)
@@ -176,51 +177,53 @@ def _app_route(base: str, route: Route, hides: bool) -> bytes:
     if route.target is None:
         path = base + route.prefix.rstrip("/")
         match = block(1, text(2, path) + _IS_PAGE if route.bare else text(14, path))
-        return block(3, match + block(7, count(1, ASLEEP)) + _UNGUARDED + _NAMED)
+        return block(3, match + block(7, count(1, ASLEEP)) + _UNGUARDED)
     if not route.host:
         return _to_app(base, route, b"", _STREAMS, _HIDDEN if hides else _UNGUARDED)
     # 307 keeps the method.
     scheme = route.origin.partition("://")[0]
     there = text(1, route.host) + count(3, _TEMPORARY_REDIRECT) + text(5, "/") + text(7, scheme)
-    return block(3, block(1, text(1, base + route.prefix)) + block(3, there) + _UNGUARDED + _NAMED)
+    return block(3, block(1, text(1, base + route.prefix)) + block(3, there) + _UNGUARDED)
 
 
 def _to_app(base: str, route: Route, plain: bytes, streams: bytes, unguarded: bytes = _UNGUARDED) -> bytes:
     """Routes to an app; `plain` and `streams` say which scripts look at its requests."""
-    action, headers = _way(route)
-    action += _FOREVER
+    cluster, way = _way(route)
+    action = cluster + _FOREVER
     if route.strip:
         action += text(5, "/")
     if route.stream_life:
         action += high_block(36, block(1, count(1, route.stream_life)))
     prefix = text(1, base + route.prefix)
-    rest = block(2, action) + headers
+    rest = block(2, action)
     if route.guard is None:
-        return block(3, block(1, prefix) + rest + _NAMED + unguarded)
-    rest += text(14, _rule(route.guard))
+        headers = b"".join(_header(name, value) for name, value in way)
+        return block(3, block(1, prefix) + rest + headers + unguarded)
+    rest += _FRESH_PASS + text(14, _rule(route.guard, way))
     opening = (block(3, block(1, prefix + opens) + rest + streams) for opens in _OPENS_STREAM)
     return b"".join(opening) + block(3, block(1, prefix) + rest + plain)
 
 
-def _way(route: Route) -> tuple[bytes, bytes]:
+def _way(route: Route) -> tuple[bytes, list[tuple[str, str]]]:
     """The cluster, and the headers that tell it where: an address, or the name of a machine and a port there."""
     if route.target is None or not route.place:
-        return text(1, APPS_CLUSTER), _header(DST_HEADER, str(route.target))
+        return text(1, APPS_CLUSTER), [(DST_HEADER, str(route.target))]
     if route.place == ANYWHERE:
-        return text(1, HUB_CLUSTER), _header(DST_HEADER, str(route.target))
+        return text(1, HUB_CLUSTER), [(DST_HEADER, str(route.target))]
     there = block(1, text(1, "place") + block(2, text(3, route.place)))
     door = text(1, DOORS_CLUSTER) + block(4, block(1, text(1, "envoy.lb") + block(2, there)))
-    return door, _header(PLACE_HEADER, route.place) + _header(PORT_HEADER, str(route.target.port))
+    return door, [(PLACE_HEADER, route.place), (PORT_HEADER, str(route.target.port))]
 
 
 def _header(name: str, value: str) -> bytes:
     return block(9, block(1, text(1, name) + text(2, value)) + _OVERWRITE)
 
 
-def _rule(guard: Guard) -> str:
-    """What the filter `edge` reads: one text, for it takes a known one apart only once."""
+def _rule(guard: Guard, way: list[tuple[str, str]]) -> str:
+    """What the filter reads: one text, for it takes a known one apart only once."""
     denied = f",{','.join(guard.denied)},"
-    return "|".join((guard.id, str(guard.epoch), guard.user_header, guard.groups_header, denied))
+    where = "&".join(f"{name}={value}" for name, value in way)
+    return "|".join((guard.id, str(guard.epoch), guard.user_header, guard.groups_header, denied, where))
 
 
 def _resource(name: str, key: tuple[str, ...], routes: bytes) -> Resource:
