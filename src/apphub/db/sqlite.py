@@ -3,10 +3,9 @@
 Measured, a statement costs 20 to 150 µs that way and ten times as much through a thread, so
 statements run where they stand; after one with many values, and in the midst of many rows,
 others have their turn. What may wait for a disk does not: COMMIT runs in a thread.
-All writers that queue up meanwhile share the next commit, each in a savepoint of its own, and while
-several do, a commit waits a millisecond for the others; so
-a hundred writes at once cost a few fsyncs (`synchronous=FULL`: an acknowledged write
-survives a power cut).
+All writers that queue up meanwhile share the next commit, each in a savepoint of its own, and a
+commit waits, a millisecond at most, until as many have come as shared the last one; so a hundred
+writes at once cost a few fsyncs (`synchronous=FULL`: an acknowledged write survives a power cut).
 
 Two connections: one for writing, guarded by a lock, and one for reading, which sees what is
 committed (WAL). One process only; `serve` holds a lock on the data folder.
@@ -16,8 +15,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -27,6 +26,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.pool import StaticPool
 
+from apphub.db.changes import heard
 from apphub.db.engine import Database, DatabaseUnusable, Tx, encode_json, one_set
 from apphub.db.prepared import MOST_VALUES, Statements
 from apphub.db.refusals import told
@@ -34,8 +34,8 @@ from apphub.db.rows import Rows, rows_of
 
 #: Sets of parameters (of inserts) that are run in one go: some milliseconds.
 SETS = 200
-#: A commit waits this long (seconds) for other writers while there are any: those that were answered together
-#: come again together, but not in the same turn of the loop.
+#: A commit waits at most this long (seconds) for as many writers as shared the last one: those that were answered
+#: together come again together, but not in the same turn of the loop.
 COMPANY = 0.001
 
 
@@ -143,9 +143,62 @@ class _Batch:
     """Writers that will be committed together."""
 
     def __init__(self) -> None:
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.topics: set[str] = set()
         self.writers = 0
+        #: As many have come as shared the last commit.
+        self.full = asyncio.Event()
+        self._waiting: list[asyncio.Future[None]] = []
+
+    def committed(self) -> asyncio.Future[None]:
+        """What one writer waits for; it may give up, and what it wrote is committed, and told, all the same."""
+        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiting)
+        return waiting
+
+    def end(self, error: sqlite3.Error | None = None) -> None:
+        """Tell all who wait that they are committed, or why not."""
+        for waiting in self._waiting:
+            if waiting.done():
+                continue
+            if error is None:
+                waiting.set_result(None)
+            else:
+                waiting.set_exception(error)
+
+
+class _Part(_SqliteTx):
+    """What one writer writes of the transaction that is open: undone by itself when its block raises."""
+
+    def __init__(
+        self,
+        connection: sa.Connection,
+        statements: Statements,
+        lock: asyncio.Lock,
+        join: Callable[[], _Batch],
+    ) -> None:
+        super().__init__(connection, statements)
+        self._lock, self._join = lock, join
+
+    async def __aenter__(self) -> Tx:
+        await self._lock.acquire()
+        try:
+            self._batch = self._join()
+            self._driver.execute("SAVEPOINT writer")
+        except BaseException:
+            self._lock.release()
+            raise
+        return self
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            if error is not None:
+                self._driver.execute("ROLLBACK TO writer")
+            self._driver.execute("RELEASE writer")
+        finally:
+            self._lock.release()
+        if error is None:
+            self._batch.topics.update(self.topics)
+            await self._batch.committed()
 
 
 class SqliteDatabase(Database):
@@ -163,58 +216,47 @@ class SqliteDatabase(Database):
         self._committer = _Committer(self._driver)
         self._lock = asyncio.Lock()
         self._batch: _Batch | None = None
-        #: Whether several writers shared the last commit.
-        self._company = False
+        #: Writers that shared the last commit.
+        self._company = 1
         self._commits: set[asyncio.Task[None]] = set()
 
     def _read(self) -> AbstractAsyncContextManager[Tx]:
         return self._reading
 
-    @asynccontextmanager
-    async def _write(self) -> AsyncGenerator[Tx]:
-        tx, driver = _SqliteTx(self._writer, self._statements), self._driver
-        async with self._lock:
-            batch = self._join()
-            batch.writers += 1
-            driver.execute("SAVEPOINT writer")
-            try:
-                yield tx
-            except BaseException:
-                driver.execute("ROLLBACK TO writer")
-                driver.execute("RELEASE writer")
-                raise
-            driver.execute("RELEASE writer")
-            batch.topics.update(tx.topics)
-        # A caller that gives up no longer waits, but what it wrote is committed, and told, all the same.
-        await asyncio.shield(batch.done)
+    def _write(self) -> AbstractAsyncContextManager[Tx]:
+        return _Part(self._writer, self._statements, self._lock, self._join)
 
     def _join(self) -> _Batch:
-        """The batch of the transaction that is open, or a new one; called with the lock held."""
+        """The batch of the transaction that is open, or a new one, with one writer more; called with the lock held."""
         if self._batch is None:
             self._driver.execute("BEGIN IMMEDIATE")
             self._batch = _Batch()
             commit = asyncio.create_task(self._commit(self._batch))
             self._commits.add(commit)
             commit.add_done_callback(self._commits.discard)
+        self._batch.writers += 1
+        if self._batch.writers >= self._company:
+            self._batch.full.set()
         return self._batch
 
     async def _commit(self, batch: _Batch) -> None:
         """Commit once everybody who already waits for the lock has written: the lock is first come, first served."""
         # Requests that have come meanwhile are begun, and queue up.
-        await asyncio.sleep(COMPANY if self._company else 0)
+        await asyncio.sleep(0)
+        if self._company > 1:
+            await heard(batch.full, COMPANY)
         async with self._lock:
             self._batch = None
-            self._company = batch.writers > 1
+            self._company = batch.writers
             try:
                 await self._committer.commit()
             except sqlite3.Error as error:
                 if self._driver.in_transaction:
                     self._driver.execute("ROLLBACK")
-                batch.done.set_exception(error)
-                batch.done.exception()  # every writer may have given up: not an error of its own
+                batch.end(error)
             else:
                 self.changes.tell(batch.topics)
-                batch.done.set_result(None)
+                batch.end()
 
     async def close(self) -> None:
         if self._commits:
