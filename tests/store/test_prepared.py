@@ -114,6 +114,25 @@ async def test_new_keys_are_told_each_time(db: Database) -> None:
         assert [group.id for group in await groups.list_groups(tx, EVERYTHING, offset=0, limit=9)] == keys
 
 
+async def test_new_keys_of_many_rows_are_told_each_time(db: Database) -> None:
+    names = [[f"g{number}{letter}" for letter in "abc"] for number in range(3)]
+    for some in names:
+        async with db.write() as tx:
+            rows = [{"name": name, "properties": {}} for name in some]
+            keys = (await tx.execute(_ADD_AND_TELL, rows)).scalars()
+            found = [await groups.get_group(tx, name) for name in some]
+        assert keys == [group.id for group in found]
+
+
+async def test_what_else_an_insert_returns_is_what_the_database_says(db: Database) -> None:
+    told = sa.insert(t.groups).returning(t.groups.c.id, t.groups.c.source)
+    for number in range(3):
+        async with db.write() as tx:
+            row = (await tx.execute(told, {"name": f"g{number}", "properties": {}})).one()
+            group = await groups.get_group(tx, f"g{number}")
+        assert tuple(row) == (group.id, "api")
+
+
 async def test_what_a_failed_transaction_did_is_undone_however_often_it_ran_before(db: Database) -> None:
     for number in range(4):
         with pytest.raises(ZeroDivisionError):

@@ -53,6 +53,8 @@ class Prepared:
     #: Columns that the driver does not give as the values they are.
     converts: tuple[tuple[int, Convert], ...]
     returns: bool
+    #: It gives the new row's key, and the driver tells that without being asked, in half the time.
+    key: bool = False
 
     def arguments(self, given: Mapping[str, Any]) -> list[Any]:
         """The driver's parameters, in its order."""
@@ -79,6 +81,7 @@ class _Compiled:
     compiler: SQLCompiler
     types: tuple[sa.types.TypeEngine[Any], ...]
     lists: tuple[str, ...]
+    key: bool
     texts: dict[tuple[int, ...], Prepared] = field(default_factory=dict)
 
     def text(self, given: Mapping[str, Any]) -> Prepared | None:
@@ -105,7 +108,7 @@ class _Compiled:
                 value = state.parameters[key]
                 places.append(_constant(value if convert is None else convert(value)))
         returns = bool(self.types) or not isinstance(self.compiler.statement, sa.UpdateBase)
-        return Prepared(state.statement, tuple(places), self._converts(), returns)
+        return Prepared(state.statement, tuple(places), self._converts(), returns or self.key, self.key)
 
     def _converts(self) -> tuple[tuple[int, Convert], ...]:
         found = (self._convert(self._type(one)) for one in self.types)
@@ -157,6 +160,9 @@ class Statements:
 
     def _compile(self, statement: sa.Executable, names: tuple[str, ...]) -> _Compiled:
         columns: Any = ()
+        key = self._dialect.name == "sqlite" and _gives_key(statement)
+        if key:
+            statement = sa.insert(cast("sa.Insert", statement).table)
         if isinstance(statement, sa.UpdateBase):
             columns = statement.returning_column_descriptions
             if isinstance(statement, sa.Insert) and not columns:
@@ -169,4 +175,12 @@ class Statements:
             cast("sa.ClauseElement", statement).compile(dialect=self._dialect, column_keys=list(names)),
         )
         lists = tuple(name for name, bind in compiler.binds.items() if bind.expanding and name in names)
-        return _Compiled(self._dialect, compiler, tuple(column["type"] for column in columns), lists)
+        return _Compiled(self._dialect, compiler, tuple(column["type"] for column in columns), lists, key)
+
+
+def _gives_key(statement: sa.Executable) -> bool:
+    """Whether it is an insert of plain values that returns the number which the database gave the row."""
+    if not isinstance(statement, sa.Insert) or not isinstance(statement.table, sa.Table):
+        return False
+    key = statement.table.autoincrement_column
+    return key is not None and statement.compare(sa.insert(statement.table).returning(key))

@@ -28,7 +28,7 @@ from sqlalchemy.pool import StaticPool
 
 from apphub.db.changes import heard
 from apphub.db.engine import Database, DatabaseUnusable, Tx, encode_json, one_set
-from apphub.db.prepared import MOST_VALUES, Statements
+from apphub.db.prepared import MOST_VALUES, Prepared, Statements
 from apphub.db.refusals import told
 from apphub.db.rows import Rows, rows_of
 
@@ -82,7 +82,7 @@ class _SqliteTx(Tx):
         try:
             if prepared is not None:
                 cursor = self._driver.execute(prepared.sql, prepared.arguments(given))
-                return Rows(prepared.rows(cursor.fetchall()), cursor.rowcount)
+                return Rows(prepared.rows(_found(prepared, cursor)), cursor.rowcount)
             if isinstance(given, list):
                 return await self._run_many(statement, given)
             rows = rows_of(self._connection.execute(statement, given))
@@ -101,11 +101,15 @@ class _SqliteTx(Tx):
             some = [prepared.arguments(one) for one in sets[first : first + SETS]]
             if prepared.returns:
                 for arguments in some:
-                    rows += self._driver.execute(prepared.sql, arguments).fetchall()
+                    rows += _found(prepared, self._driver.execute(prepared.sql, arguments))
             else:
                 count += self._driver.executemany(prepared.sql, some).rowcount
             await asyncio.sleep(0)
         return Rows(prepared.rows(rows), len(rows) if prepared.returns else count)
+
+
+def _found(prepared: Prepared, cursor: Any) -> list[Any]:
+    return [(cursor.lastrowid,)] if prepared.key else cursor.fetchall()
 
 
 class _Committer:
