@@ -6,15 +6,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from msgspec import Struct
+
 from apphub.access.scopes import INCLUDED, SELF, Filter, parse
 
 #: Where a scope holds: everywhere (None) or where one of the filters matches.
 Where = frozenset[Filter] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What somebody wants to reach; only the parts that matter are filled."""
+class Target(Struct, frozen=True):
+    """What somebody wants to reach; only the parts that matter are filled. (A struct: every request makes one.)"""
 
     user: str | None = None
     #: The groups of that user.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 from litestar import Response, get, post
+from msgspec.structs import replace
 
 from apphub.access.grants import Target
 from apphub.api.bodies import as_optional_object, mapping, only, text

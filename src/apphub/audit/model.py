@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
+
 #: Everything that is noted, in words; what is not here cannot be written down.
 ACTIONS: dict[str, str] = {
     "group.create": "A group was made.",
@@ -60,9 +62,8 @@ def actions_of(text: str) -> list[str]:
     return [name for name in ACTIONS if name == text or name.startswith(f"{text}.")]
 
 
-@dataclass(frozen=True, slots=True)
-class By:
-    """The one who acts: `user:ada`, `service:culler`, `hub` or `settings`."""
+class By(Struct, frozen=True):
+    """The one who acts: `user:ada`, `service:culler`, `hub` or `settings`. (A struct: every request makes one.)"""
 
     actor: str
     #: On whose behalf, where a program acts for a person: the server or app whose token it has.

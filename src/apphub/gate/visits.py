@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import unquote
 
 from litestar.datastructures import Cookie
+from msgspec.structs import replace
 
 from apphub.access.actor import Actor
 from apphub.errors import Forbidden, NotFound

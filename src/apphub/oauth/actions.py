@@ -8,7 +8,7 @@ and it ends with the sign-in that granted it. Errors are Authlib's, which name t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +23,7 @@ from authlib.oauth2.rfc6749.errors import (
     UnsupportedResponseTypeError,
 )
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
+from msgspec.structs import replace
 
 from apphub.access import store as access_store
 from apphub.access.actor import Actor

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from urllib.parse import urlencode
 
 from litestar import Response, get, post
+from msgspec.structs import replace
 
 from apphub.audit import By
 from apphub.errors import Forbidden

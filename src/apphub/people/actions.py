@@ -109,24 +109,21 @@ class People:
         self, actor: Actor, by: By, name: str, *, members: Sequence[object], properties: Mapping[str, Any]
     ) -> Group:
         """Create one group; raises `GroupExists`."""
-        (group,) = await self.create_groups(actor, by, {name: members}, properties)
-        return group
+        parse_group_name(name)
+        async with self.db.write() as tx:
+            return await self._create_group(tx, by, name, members, dict(properties))
 
     async def create_groups(
         self,
         actor: Actor,
         by: By,
         wanted: Mapping[str, Sequence[object]],
-        properties: Mapping[str, Any] | None = None,
     ) -> list[Group]:
         """Create groups with their members: all, or none."""
         for name in wanted:
             parse_group_name(name)
         async with self.db.write() as tx:
-            return [
-                await self._create_group(tx, by, name, members, dict(properties or {}))
-                for name, members in wanted.items()
-            ]
+            return [await self._create_group(tx, by, name, members, {}) for name, members in wanted.items()]
 
     async def _create_group(
         self, tx: Tx, by: By, name: str, members: Sequence[object], properties: dict[str, Any]

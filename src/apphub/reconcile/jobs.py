@@ -7,10 +7,11 @@ one of them can bear. Rights are those that whoever asked has when the step is d
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
+from msgspec.structs import replace
 
 from apphub.access.actions import Access
 from apphub.access.actor import Actor
