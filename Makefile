@@ -53,7 +53,7 @@ jupyterlab: $(lab)/.installed ## Make ./envs/jupyterlab, which the sample profil
 
 clients: $(clients)/.installed ## Make ./envs/clients: JupyterHub's own tools, which the tests run against the hub
 
-bench: dev $(peer)/.installed ## Measure the hub beside JupyterHub (needs npm and a compiler)
+bench: dev $(peer)/.installed ## Measure the hub beside JupyterHub (needs wrk, npm and a compiler)
 	@$(peer)/venv/bin/python tests/scale/side_by_side.py $(ARGS)
 
 bench-servers: dev ## Measure two hubs on PostgreSQL with 10,000 servers, of which nothing is started

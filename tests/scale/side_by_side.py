@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 BENCH = HERE / "bench"
 PEER, OURS = "jupyterhub-6.1.1", "apphub"
 DRIVERS = {PEER: BENCH / "run_jupyterhub.sh", OURS: HERE / "run_hub.sh"}
-CASES = "api_read,api_read10k,api_write,bulk,spawn_c,spawn_defaults,under_load,footprint"
+CASES = "api_read,api_read10k,api_write,bulk,spawn_c,spawn_defaults,under_load,proxy,footprint"
 #: What moves bytes for the hub, by the name of its process.
 DATA_PLANE = ("node", "envoy", "configurable-http-proxy")
 
@@ -65,6 +65,12 @@ def _read(name: str, what: str, promised: float, case: str = "api_read") -> Figu
 
 def _write(name: str, what: str) -> Figure:
     return Figure("api_write", what, "ms CPU", lambda r: hub_cpu(r["ops"][name]["8"]), 1 / 15)
+
+
+def _proxied(shot: str, key: str, what: str, unit: str, promised: float) -> Figure:
+    """Through the proxy, which for this counts as the hub's, to an app that signs visitors in by itself."""
+    more = promised > 1
+    return Figure("proxy", what, unit, lambda r: float(r["routes"]["1"][shot][key]), promised, more)
 
 
 FIGURES = (
@@ -116,6 +122,11 @@ FIGURES = (
         lambda r: float(r["median_p99_ms"]),
         1 / 50,
     ),
+    _proxied(
+        "small_c32", "cpu_us_per_req", "GET of 200 bytes by the proxy, 32 connections", "µs CPU", 1 / 3.5
+    ),
+    _proxied("big_c8", "mb_per_s", "GET of 1 MiB by the proxy, 8 connections", "MB/s", 2),
+    _proxied("ws_c32", "msgs_per_s", "websockets by the proxy, 32 connections", "messages/s", 1.2),
     Figure("footprint", "start, empty", "s", lambda r: float(r["startup_empty_s"]["median"]), 1 / 2),
     Figure(
         "footprint", "start, 10,000 users", "s", lambda r: float(r["startup_10000_users_s"]["median"]), 1 / 2
@@ -184,8 +195,8 @@ def main() -> None:
         old.unlink()
     hubs = [part for label, driver in DRIVERS.items() for part in ("--hub", f"{label}={driver}")]
     how = ["--cases", asked.cases, "--db", asked.db, "--rounds", str(asked.rounds)]
-    each = ["--duration", str(asked.seconds), "--mint-token", "admin", "--quiet-wait", "0", *asked.rest]
-    suite = [str(BENCH / "suite.py"), *hubs, *how, "--results", str(asked.results), "--", *each]
+    each = ["--duration", str(asked.seconds), "--mint-token", "admin", "--quiet-wait", "0", "--routes", "1"]
+    suite = [str(BENCH / "suite.py"), *hubs, *how, "--results", str(asked.results), "--", *each, *asked.rest]
     done = subprocess.run([sys.executable, *suite], check=False)
     print(f"\n{table(asked.results, asked.db)}")
     sys.exit(done.returncode)
