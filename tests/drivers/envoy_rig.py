@@ -70,10 +70,12 @@ class Backend:
         """Gone like a killed process: no listener, no connection."""
         assert self._server is not None
         self._server.close()
-        for _ in range(3):  # also those that are just being accepted; then the loop lets go of all
+        # Also those that are just being accepted, which takes some turns of the loop; then it lets go of all.
+        for _ in range(20):
+            await asyncio.sleep(0)
             for writer in self._writers:
                 writer.transport.abort()
-            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)

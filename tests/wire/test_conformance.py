@@ -59,7 +59,20 @@ def conformance_hub() -> Iterator[RunningHub]:
         yield hub
 
 
+#: This step asks five times a second until a server that died has no address, and then compares the rest. The server
+#: is on its way down for some milliseconds first, as in JupyterHub. Whoever looks just then looks again.
+IN_PASSING = re.compile(r'srv-died#02 .*body\.pending: expected null got "stop"')
+
+
 def _check(hub: RunningHub, *arguments: str) -> None:
+    failed, shown = _answers(hub, *arguments)
+    if failed == 1 and IN_PASSING.search(shown):
+        failed, shown = _answers(hub, *arguments)
+    assert failed == 0, shown
+
+
+def _answers(hub: RunningHub, *arguments: str) -> tuple[int, str]:
+    """How many steps were answered otherwise, and what the suite says of them."""
     told = subprocess.run(
         [sys.executable, str(SUITE), "check", "--base-url", hub.origin, *arguments],
         capture_output=True,
@@ -71,7 +84,8 @@ def _check(hub: RunningHub, *arguments: str) -> None:
     closing = re.search(r"^(\d+) passed, (\d+) failed", told.stdout.rstrip().splitlines()[-1])
     assert closing is not None, shown
     assert int(closing[1]) > 0, f"no such area: {shown}"
-    assert (told.returncode, closing[2]) == (0, "0"), shown
+    assert (told.returncode == 0) == (closing[2] == "0"), shown
+    return int(closing[2]), shown
 
 
 @pytest.mark.parametrize("area", AREAS)
