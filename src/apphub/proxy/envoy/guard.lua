@@ -1,4 +1,5 @@
--- Runs for every request to a guarded app; after use.lua, passes.lua and ask.lua. See guard.py.
+-- Runs for every request to a guarded app; after passes.lua, ask.lua and, where use is told
+-- here, use.lua. See guard.py.
 local OURS = { @OURS@ }
 -- Passes that are looked at: a server below another one's path is sent two.
 local MOST = 5
@@ -81,7 +82,7 @@ local function passes_by(handle, headers, rule)
   local pass = counting(rule, jar.passes, now)
   if not pass or (elsewhere and elsewhere(headers)) then return false end
   tell_app(headers, rule, pass, jar.kept)
-  used(handle, rule.id, now)
+  if used then used(handle, rule.id, now) end
   return true, pass.sid
 end
 

@@ -8,7 +8,7 @@ who visits. `watch` ends the websockets and event streams of those who may no lo
 
 Envoy's own filter for signed tokens is not used: it takes what it finds in a cookie apart at every
 request and hands it on as a table, which costs more than all that is done here. Nor is its filter that
-asks (ext_authz), which costs a quarter of that where nothing is to be asked.
+asks (ext_authz), which costs a quarter of the guard where nothing is to be asked.
 
 It fails closed: where the app is comes from the script, as the last thing it does. Envoy goes on after an
 error in Lua, and then the request has nowhere to go; when the hub cannot answer, nobody passes.
@@ -132,17 +132,17 @@ def _source(names: dict[str, str], *files: str, cookie: str = cookies.PASS) -> J
 
 
 def _guard(names: dict[str, str], apps: AppHosts | None) -> Json:
-    guard = ("use.lua", "passes.lua", "ask.lua", "guard.lua")
+    guard = ("passes.lua", "ask.lua", "guard.lua")
     others = {STREAMS: _source(names, *guard, "streams.lua")}
     if apps is not None:
         # The one name that counts: a plain one may have been set by a neighbouring host.
         cookie = f"{apps.cookie_prefix}{cookies.PASS}"
-        others[OWN] = _source(names, "own.lua", *guard, cookie=cookie)
+        others[OWN] = _source(names, "own.lua", "use.lua", *guard, cookie=cookie)
         others[OWN_STREAMS] = _source(names, "own.lua", *guard, "streams.lua", cookie=cookie)
         others[HIDE] = _source(names, "hide.lua")
     return typed(
         "envoy.extensions.filters.http.lua.v3.Lua",
-        default_source_code=_source(names, *guard),
+        default_source_code=_source(names, "use.lua", *guard),
         source_codes=others,
         # What the app is told changes nothing about the route, and to find it again takes a tenth of the request.
         clear_route_cache=False,

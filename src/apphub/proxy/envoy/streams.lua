@@ -1,5 +1,5 @@
--- For websockets and event streams, after guard.lua: tells the filter `watch` whose they are. It is another filter
--- because a script that has asked the hub can look at nothing that passes afterwards.
+-- For websockets and event streams, after guard.lua: tells the filter `watch` whose they are, which tells of use too.
+-- It is another filter because a script that has asked the hub can look at nothing that passes afterwards.
 
 -- A page of another site may open a websocket with the visitor's cookies: browsers only say from where.
 local function foreign(headers)

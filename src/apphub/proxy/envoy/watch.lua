@@ -41,10 +41,11 @@ local CLOSE_FROM, CLOSE_TO = "\136\130\0\0\0\0\3\240", "\136\2\3\240"
 
 -- Each side of a websocket is told once that the visitor may no longer be here.
 function envoy_on_request(handle)
-  if not handle:headers():get("upgrade") then return end
   local ours = handle:streamInfo():dynamicMetadata():get("@GUARD@")
   if not ours then return end
   local id, visitor = ours["app"], ours["visitor"]
+  used(handle, id, os.time())
+  if not handle:headers():get("upgrade") then return end
   watch(handle, visitor, CLOSE_FROM, function(chunk, now)
     if not idle(chunk) then used(handle, id, now) end
   end)
