@@ -54,10 +54,10 @@ class Inside:
 
     async def token(self, name: str = "root", *scopes: str) -> str:
         """A token of somebody: with all their rights, or just these scopes."""
-        _, secret = await self.hub.access.create_token(
+        made = await self.hub.access.create_token(
             await self.actor(name), BY, name, scopes=scopes or None, note="test", life=None
         )
-        return secret
+        return made.secret
 
 
 @asynccontextmanager

@@ -93,9 +93,9 @@ class Town:
 
     async def narrowed(self, name: str, *scopes: str) -> Actor:
         """Somebody who asks with a token of just these scopes."""
-        _, secret = await self.access.create_token(
+        made = await self.access.create_token(
             await self.actor(name), BY, name, scopes=scopes, note="narrow", life=None
         )
-        found = await self.access.by_token(secret)
+        found = await self.access.by_token(made.secret)
         assert found is not None
         return found

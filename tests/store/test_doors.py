@@ -203,10 +203,10 @@ async def test_a_server_learns_that_its_visitor_may_come_by_a_group_of_its_owner
     for name in ("ada", "bob"):
         await inside.hub.servers.create(BY, ServerKey(name, "lab"), Ask())
     scopes = ["access:servers!server=ada/lab"]
-    _, token = await inside.hub.access.create_token(
+    made = await inside.hub.access.create_token(
         await inside.actor("tom"), BY, "tom", scopes=["access:servers!group=team"], note="", life=None
     )
-    answer = await inside.ask("GET", "/hub/api/user", token=token)
+    answer = await inside.ask("GET", "/hub/api/user", token=made.secret)
     assert "access:servers!group=team" in answer.json()["scopes"]
     from apphub.access import store
     from apphub.access.model import NewToken

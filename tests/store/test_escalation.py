@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from apphub.access.grants import Grants
-from apphub.access.model import NoSuchRole, NoSuchToken, TooMuch
+from apphub.access.model import MayNotCreateTokens, NoSuchRole, NoSuchToken, TooMuch
 from apphub.access.scopes import SCOPES, UnknownScope
 from apphub.db import Database
 from apphub.db import tables as t
@@ -76,22 +76,38 @@ async def test_a_narrow_token_makes_no_wider_one_whatever_it_asks_for(place: Tow
     narrow = await place.narrowed("root", "tokens!user=root", "read:users!user=ada")
     with pytest.raises(TooMuch):
         await place.access.create_token(narrow, BY, "root", scopes=["admin:users"], note="", life=None)
-    token, secret = await place.access.create_token(narrow, BY, "root", scopes=None, note="", life=None)
-    assert "inherit" not in token.scopes
-    made = await place.access.by_token(secret)
-    assert made is not None
-    assert made.grants().within(narrow.grants(), user="root")
+    made = await place.access.create_token(narrow, BY, "root", scopes=None, note="", life=None)
+    assert "inherit" not in made.token.scopes
+    found = await place.access.by_token(made.secret)
+    assert found is not None
+    assert found.grants().within(narrow.grants(), user="root")
 
 
 async def test_whoever_makes_tokens_for_another_gives_only_what_both_hold(place: Town) -> None:
     hal = await place.actor("hal")
     with pytest.raises(TooMuch):
         await place.access.create_token(hal, BY, "ada", scopes=["servers!user=ada"], note="", life=None)
-    _, secret = await place.access.create_token(hal, BY, "ada", scopes=None, note="", life=None)
-    made = await place.access.by_token(secret)
-    assert made is not None
-    assert not made.holds("start:servers")
-    assert made.holds("read:users")
+    made = await place.access.create_token(hal, BY, "ada", scopes=None, note="", life=None)
+    found = await place.access.by_token(made.secret)
+    assert found is not None
+    assert not found.holds("start:servers")
+    assert found.holds("read:users")
+
+
+async def test_only_who_may_makes_tokens_for_another(place: Town) -> None:
+    ada = await place.actor("ada")
+    for scopes in (None, ["read:users:name!user=bob"], []):
+        for name in ("bob", "nobody"):
+            await _refused(
+                place,
+                MayNotCreateTokens,
+                lambda name=name, scopes=scopes: place.access.create_token(  # type: ignore[misc]
+                    ada, BY, name, scopes=scopes, note="", life=None
+                ),
+            )
+            with pytest.raises(MayNotCreateTokens):
+                await place.access.check_may_create(ada, name)
+    await place.access.check_may_create(ada, "ada")
 
 
 async def test_only_a_whole_administrator_makes_administrators(place: Town) -> None:
@@ -135,9 +151,8 @@ async def test_nobody_gets_a_role_by_deleting_its_group_and_making_it_again(plac
 
 
 async def test_one_persons_token_is_not_anothers(place: Town) -> None:
-    token, _ = await place.access.create_token(
-        await place.actor("bob"), BY, "bob", scopes=None, note="", life=None
-    )
+    bob = await place.actor("bob")
+    token = (await place.access.create_token(bob, BY, "bob", scopes=None, note="", life=None)).token
     await _refused(place, NoSuchToken, lambda: place.access.revoke_token(BY, "ada", token.wire_id))
     for wrong in ("a", "1", "a-1", "a1.5", "a" + "9" * 30, "b1", "a²", ""):
         await _refused(

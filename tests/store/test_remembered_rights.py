@@ -26,8 +26,8 @@ READERS = [{"name": "given-by-group", "scopes": ["read:hub"], "groups": ["reader
 
 async def _token(town: Town, name: str, **how: Any) -> tuple[str, str]:
     values: dict[str, Any] = {"scopes": None, "note": "", "life": None, **how}
-    token, secret = await town.access.create_token(await town.actor(name), BY, name, **values)
-    return token.wire_id, secret
+    made = await town.access.create_token(await town.actor(name), BY, name, **values)
+    return made.token.wire_id, made.secret
 
 
 def _said(actor: Actor | None) -> object:

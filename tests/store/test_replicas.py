@@ -102,11 +102,11 @@ async def test_a_token_revoked_by_one_replica_is_refused_by_another_within_a_sec
         here, there = Access(one), Access(other)
         ada = await here.owner("ada")
         assert ada is not None
-        token, secret = await here.create_token(ada, By("test"), "ada", scopes=None, note="", life=None)
-        assert await there.by_token(secret) is not None
-        await here.revoke_token(By("test"), "ada", token.wire_id)
+        made = await here.create_token(ada, By("test"), "ada", scopes=None, note="", life=None)
+        assert await there.by_token(made.secret) is not None
+        await here.revoke_token(By("test"), "ada", made.token.wire_id)
         began = time.monotonic()
-        while await there.by_token(secret) is not None:
+        while await there.by_token(made.secret) is not None:
             assert time.monotonic() - began < 1
             await asyncio.sleep(0.01)
 
@@ -119,10 +119,10 @@ async def test_a_group_that_is_lost_on_one_replica_gives_nothing_on_another_with
         town = await Town.of(one, roles=roles)
         await town.add("ada")
         ada, root, there = await town.actor("ada"), await town.actor(), Access(other)
-        _, secret = await town.access.create_token(ada, By("test"), "ada", scopes=None, note="", life=None)
+        made = await town.access.create_token(ada, By("test"), "ada", scopes=None, note="", life=None)
 
         async def holds() -> bool:
-            found = await there.by_token(secret)
+            found = await there.by_token(made.secret)
             return found is not None and found.holds("read:hub")
 
         assert not await holds()

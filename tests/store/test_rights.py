@@ -24,8 +24,8 @@ SERVICE_TOKEN = "a-service-token-of-32-characters"
 
 async def _token(town: Town, name: str, **how: object) -> str:
     values = {"scopes": None, "note": "", "life": None, **how}
-    _, secret = await town.access.create_token(await town.actor(name), BY, name, **values)  # type: ignore[arg-type]
-    return secret
+    made = await town.access.create_token(await town.actor(name), BY, name, **values)  # type: ignore[arg-type]
+    return made.secret
 
 
 async def _by(town: Town, secret: str) -> Actor:
@@ -80,21 +80,19 @@ async def test_a_token_keeps_no_right_that_its_owner_has_lost(db: Database) -> N
 
 async def test_a_revoked_token_is_refused_from_the_moment_its_revocation_is_committed(town: Town) -> None:
     await town.add("ada")
-    token, secret = await town.access.create_token(
-        await town.actor("ada"), BY, "ada", scopes=None, note="", life=None
-    )
-    assert await town.access.by_token(secret) is not None
-    await town.access.revoke_token(BY, "ada", token.wire_id)
-    assert await town.access.by_token(secret) is None
+    made = await town.access.create_token(await town.actor("ada"), BY, "ada", scopes=None, note="", life=None)
+    assert await town.access.by_token(made.secret) is not None
+    await town.access.revoke_token(BY, "ada", made.token.wire_id)
+    assert await town.access.by_token(made.secret) is None
 
 
 async def test_what_is_said_of_a_new_token_is_what_is_kept_of_it(town: Town) -> None:
     await town.add("ada")
     for scopes, life in ((None, None), (["read:users!user"], timedelta(minutes=5))):
-        token, _ = await town.access.create_token(
+        made = await town.access.create_token(
             await town.actor("ada"), BY, "ada", scopes=scopes, note="mine", life=life
         )
-        assert await town.access.token("ada", token.wire_id) == token
+        assert await town.access.token("ada", made.token.wire_id) == made.token
 
 
 async def test_signing_out_ends_the_session_and_the_app_tokens_it_granted(town: Town) -> None:
@@ -142,9 +140,9 @@ async def test_the_settings_bound_how_long_a_token_may_live(db: Database) -> Non
     town = await Town.of(db, tokens={"maximum_life": "1h"})
     root = await town.actor()
     for life in (None, timedelta(days=30)):
-        token, _ = await town.access.create_token(root, BY, "root", scopes=None, note="", life=life)
-        assert token.expires is not None
-        assert token.expires - token.created <= timedelta(hours=1)
+        made = await town.access.create_token(root, BY, "root", scopes=None, note="", life=life)
+        assert made.token.expires is not None
+        assert made.token.expires - made.token.created <= timedelta(hours=1)
 
 
 async def test_a_use_is_written_down_once_a_minute_however_often_it_is_used(

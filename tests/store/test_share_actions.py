@@ -69,16 +69,14 @@ async def test_a_share_ends_by_itself_also_in_what_is_remembered_of_a_token(
     town: Town, shares: Shares, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await shares.grant(await _ada(town), BY, LAB, BOB, None, timedelta(minutes=5))
-    _, secret = await town.access.create_token(
-        await town.actor("bob"), BY, "bob", scopes=None, note="", life=None
-    )
+    made = await town.access.create_token(await town.actor("bob"), BY, "bob", scopes=None, note="", life=None)
     target = Target(user="ada", server="ada/lab")
-    actor = await town.access.by_token(secret)
+    actor = await town.access.by_token(made.secret)
     assert actor is not None
     assert actor.may("access:servers", target)
     later = clock.now() + timedelta(minutes=6)
     monkeypatch.setattr(clock, "now", lambda: later)
-    actor = await town.access.by_token(secret)
+    actor = await town.access.by_token(made.secret)
     assert actor is not None
     assert not actor.may("access:servers", target)
     assert (await shares.list_shares(Of(server=LAB), offset=0, limit=9))[1] == 0

@@ -15,8 +15,9 @@ from typing import Any
 
 from apphub.access import sessions, store
 from apphub.access.actor import Actor
-from apphub.access.grants import Grants
+from apphub.access.grants import Grants, Target
 from apphub.access.model import (
+    MadeToken,
     MayNotCreateTokens,
     NewToken,
     NoSuchToken,
@@ -110,18 +111,16 @@ class Access:
         if not 0 < len(token) <= 512:
             return None
         key = secrets.digest(token)
-        if (actor := await self._remembered(key)) is not None:
-            return actor
+        if (seen := self._recall(key)) is not None:
+            return await self._used(seen)
         count = self._db.changes.rights.count
         async with self._db.read() as tx:
             credential = await store.find_credential(tx, token)
         if credential is None or _over(credential.expires):
             return None
         actor = token_actor(credential)
-        await self._remember(
-            key, count, actor, _first(credential.expires, credential.owner.until), credential.last_used
-        )
-        return actor
+        until = _first(credential.expires, credential.owner.until)
+        return await self._remember(key, count, actor, until, credential.last_used)
 
     async def by_session(self, secret: str) -> Actor | None:
         """The actor behind a sign-in cookie; None for one that is unknown, ended or expired."""
@@ -137,8 +136,8 @@ class Access:
     async def _session(
         self, key: str, *, digest: str | None = None, public_id: str | None = None
     ) -> Actor | None:
-        if (actor := await self._remembered(key)) is not None:
-            return actor
+        if (seen := self._recall(key)) is not None:
+            return await self._used(seen)
         count = self._db.changes.rights.count
         async with self._db.read() as tx:
             found = await store.find_session(tx, digest=digest, public_id=public_id)
@@ -152,8 +151,7 @@ class Access:
             expires=_first(expires, owner.until),
             by_cookie=True,
         )
-        await self._remember(key, count, actor, actor.expires, last_activity)
-        return actor
+        return await self._remember(key, count, actor, actor.expires, last_activity)
 
     async def start_session(
         self, by: By, user_id: int, life: timedelta, *, agent: str = "", address: str = ""
@@ -195,6 +193,11 @@ class Access:
             owner = await store.find_owner(tx, name)
         return None if owner is None else owner_actor(owner)
 
+    async def check_may_create(self, actor: Actor, name: str) -> None:
+        """Raise `MayNotCreateTokens` unless the actor may make tokens of this person."""
+        async with self._db.read() as tx:
+            await _token_owner(tx, actor, name)
+
     async def create_token(
         self,
         actor: Actor,
@@ -206,19 +209,17 @@ class Access:
         note: str,
         life: timedelta | None,
         now: datetime | None = None,
-    ) -> tuple[Token, str]:
+    ) -> MadeToken:
         """Make a token of a person; the secret is returned here and never again.
 
         With neither scopes nor roles it may do whatever its owner may (as long as that is not
-        more than the actor may). Raises `TooMuch` for scopes that the owner or the actor does
-        not hold: nobody grants what they don't hold.
+        more than the actor may). Raises `MayNotCreateTokens`, and `TooMuch` for scopes that the
+        owner or the actor does not hold: nobody grants what they don't hold.
         """
         now = now or clock.now()
         secret = secrets.new_token()
         async with self._db.write() as tx:
-            owner = await store.find_owner(tx, name)
-            if owner is None:
-                raise MayNotCreateTokens(name)
+            owner = await _token_owner(tx, actor, name)
             wanted = await self._wanted(tx, scopes, roles)
             given = self._limited(wanted, actor, owner)
             new = NewToken(
@@ -244,7 +245,7 @@ class Access:
             client=None,
             server=None,
         )
-        return token, secret
+        return MadeToken(token, secret, owner)
 
     async def tokens_of(self, name: str) -> list[Token]:
         """The live tokens of a person."""
@@ -304,11 +305,16 @@ class Access:
         lives = [one for one in (life, self._maximum_life) if one is not None]
         return now + min(lives) if lives else None
 
-    async def _remembered(self, key: str) -> Actor | None:
+    def _recall(self, key: str) -> _Seen | None:
+        """What has been looked up, while it holds."""
         seen = self._seen.get(key)
         if seen is None or not self._db.changes.rights.unchanged(seen.whose, seen.count) or _over(seen.until):
             return None
         self._seen.move_to_end(key)
+        return seen
+
+    async def _used(self, seen: _Seen) -> Actor:
+        """Its actor, once the use is written down where that is due."""
         if clock.now() - seen.noted >= USE_RESOLUTION:
             await self._note(seen)
         return seen.actor
@@ -320,7 +326,7 @@ class Access:
         actor: Actor,
         until: datetime | None,
         last_used: datetime | None,
-    ) -> None:
+    ) -> Actor:
         whose = None if actor.user_id is None else str(actor.user_id)
         noted = last_used or datetime.min.replace(tzinfo=clock.now().tzinfo)
         seen = _Seen(count, actor, whose, until, noted)
@@ -328,13 +334,20 @@ class Access:
         self._seen.move_to_end(key)
         if len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
-        if clock.now() - seen.noted >= USE_RESOLUTION:
-            await self._note(seen)
+        return await self._used(seen)
 
     async def _note(self, seen: _Seen) -> None:
         seen.noted = clock.now()
         async with self._db.write() as tx:
             await store.note_use(tx, token_id=seen.actor.token_id, user_id=seen.actor.user_id, now=seen.noted)
+
+
+async def _token_owner(tx: Tx, actor: Actor, name: str) -> Owner:
+    """The person of this name, of whom the actor may make tokens; raises `MayNotCreateTokens`."""
+    owner = await store.find_owner(tx, name)
+    if owner is None or not actor.may("tokens", Target(user=name, groups=owner.groups)):
+        raise MayNotCreateTokens(name)
+    return owner
 
 
 def _told(token_id: int, new: NewToken) -> dict[str, Any]:

@@ -53,6 +53,15 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class MadeToken:
+    """A token that was just made, with its secret, which is known this once, and its owner."""
+
+    token: Token
+    secret: str = field(repr=False)
+    owner: Owner
+
+
+@dataclass(frozen=True, slots=True)
 class SignedIn:
     """A place where somebody is signed in, without what proves it."""
 

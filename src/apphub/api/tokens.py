@@ -9,8 +9,8 @@ from litestar import Response, delete, get, post
 
 from apphub.access.actions import owner_actor
 from apphub.access.actor import Actor
-from apphub.access.grants import Grants, Target
-from apphub.access.model import MayNotCreateTokens, NoSuchToken, Owner, Token
+from apphub.access.grants import Grants
+from apphub.access.model import MadeToken, NoSuchToken, Owner, Token
 from apphub.access.scopes import IDENTIFY, of_jupyterhub
 from apphub.access.store import find_owner
 from apphub.api.bodies import life, text, texts
@@ -66,8 +66,9 @@ async def create_token(request: HubRequest) -> Response[bytes]:
         longest = _password_life(request)
     else:
         actor, by, longest = await _known(request), request.by, None
-    owner = await _may_create(request, actor, name)
-    return await _create(request, actor, by, owner, body, longest)
+    made = await _make(request, actor, by, name, body, longest)
+    model: NewTokenModel = {**_told(made), "token": made.secret}
+    return answer(model, 201)
 
 
 @get(
@@ -157,46 +158,45 @@ async def _trade(request: HubRequest) -> Response[bytes]:
     actor = await _proved(request, body)
     by = By(f"user:{actor.name}", address=request.client_address, request_id=request.request_id)
     longest = _password_life(request)
-    owner = await _find_owner(request, actor.name)
-    model, secret = await _made(request, actor, by, owner, body, longest)
+    made = await _make(request, actor, by, actor.name, body, longest)
+    model = _told(made)
     account = await request.hub.views.account(actor.name)
     traded: TradedToken = {
-        "token": secret,
+        "token": made.secret,
         "user": user_json(account, actor, request.hub.urls),
         "id": model["id"],
         "scopes": model["scopes"],
         "expires_at": model["expires_at"],
         "note": model["note"],
     }
-    return _private(answer(traded))
+    return answer(traded)
 
 
-async def _create(
-    request: HubRequest, actor: Actor, by: By, owner: Owner, body: dict[str, Any], longest: timedelta | None
-) -> Response[bytes]:
-    model, secret = await _made(request, actor, by, owner, body, longest)
-    made: NewTokenModel = {**model, "token": secret}
-    return _private(answer(made, 201))
+async def _make(
+    request: HubRequest, actor: Actor, by: By, name: str, body: dict[str, Any], longest: timedelta | None
+) -> MadeToken:
+    access = request.hub.access
+    try:
+        asked = _asked(body, actor, name, longest)
+    except Invalid:
+        await access.check_may_create(actor, name)  # that they may not is the better answer
+        raise
+    return await access.create_token(actor, by, name, **asked)
 
 
-async def _made(
-    request: HubRequest, actor: Actor, by: By, owner: Owner, body: dict[str, Any], longest: timedelta | None
-) -> tuple[TokenModel, str]:
-    asked = life(body)
-    note = text(body, "note")
-    if not note:
-        behalf = "" if actor.kind == "user" and actor.name == owner.name else f" by {actor.kind} {actor.name}"
-        note = f"Requested via api{behalf}"
-    token, secret = await request.hub.access.create_token(
-        actor,
-        by,
-        owner.name,
-        scopes=texts(body, "scopes", limit=1000),
-        roles=texts(body, "roles", limit=100) or (),
-        note=note,
-        life=min(filter(None, (asked, longest)), default=None),
-    )
-    return token_json(token, effective(token, owner)), secret
+def _asked(body: dict[str, Any], actor: Actor, name: str, longest: timedelta | None) -> dict[str, Any]:
+    """What a body asks of a new token. Raises `Invalid`."""
+    behalf = "" if actor.kind == "user" and actor.name == name else f" by {actor.kind} {actor.name}"
+    return {
+        "note": text(body, "note") or f"Requested via api{behalf}",
+        "scopes": texts(body, "scopes", limit=1000),
+        "roles": texts(body, "roles", limit=100) or (),
+        "life": min(filter(None, (life(body), longest)), default=None),
+    }
+
+
+def _told(made: MadeToken) -> TokenModel:
+    return token_json(made.token, effective(made.token, made.owner))
 
 
 def _password_life(request: HubRequest) -> timedelta | None:
@@ -221,14 +221,6 @@ async def _known(request: HubRequest) -> Actor:
     return actor
 
 
-async def _may_create(request: HubRequest, actor: Actor, name: str) -> Owner:
-    async with request.hub.db.read() as tx:
-        owner = await find_owner(tx, name)
-    if owner is None or not actor.may("tokens", Target(user=name, groups=owner.groups)):
-        raise MayNotCreateTokens(name)
-    return owner
-
-
 async def _owner(request: HubRequest) -> Owner:
     return await _find_owner(request, request.segment("user"))
 
@@ -239,11 +231,6 @@ async def _find_owner(request: HubRequest, name: str) -> Owner:
     if owner is None:
         raise NoSuchUser(name)
     return owner
-
-
-def _private(response: Response[bytes]) -> Response[bytes]:
-    response.headers["cache-control"] = "no-store"
-    return response
 
 
 ROUTES = [

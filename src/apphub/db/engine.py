@@ -17,7 +17,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 
 from apphub.db.changes import Changes
@@ -145,8 +144,3 @@ async def _part_of(tx: Tx) -> AsyncGenerator[Tx]:
     except BaseException:
         tx.spoiled = True
         raise
-
-
-def encode_json(value: Any) -> str:
-    """JSON as text, the way the database drivers want it."""
-    return msgspec.json.encode(value).decode()

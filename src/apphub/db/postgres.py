@@ -25,10 +25,11 @@ import structlog
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
 from apphub.db.changes import is_hint
-from apphub.db.engine import Database, DatabaseAway, Tx, encode_json, one_set
+from apphub.db.engine import Database, DatabaseAway, Tx, one_set
 from apphub.db.prepared import Statements
 from apphub.db.refusals import told
 from apphub.db.rows import Rows
+from apphub.db.types import encode_json
 
 log = structlog.get_logger(__name__)
 

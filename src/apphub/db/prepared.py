@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, cast
-from weakref import WeakKeyDictionary
+from weakref import WeakSet
 
 import msgspec
 import sqlalchemy as sa
@@ -133,10 +133,13 @@ class Statements:
 
     def __init__(self, dialect: sa.Dialect) -> None:
         self._dialect = dialect
-        self._known: WeakKeyDictionary[sa.Executable, dict[tuple[str, ...], _Compiled]] = WeakKeyDictionary()
+        #: Those that were run once.
+        self._seen: WeakSet[sa.Executable] = WeakSet()
+        #: Those that came again, each by the names of what it was given.
+        self._kept: dict[sa.Executable, dict[tuple[str, ...], _Compiled]] = {}
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._seen) + len(self._kept)
 
     def prepare(self, statement: sa.Executable, given: Mapping[str, Any]) -> Prepared:
         """What to hand to a driver that is given everything this way: from the second time on, what is kept."""
@@ -145,18 +148,27 @@ class Statements:
 
     def find(self, statement: sa.Executable, given: Mapping[str, Any]) -> Prepared | None:
         """What to hand to the driver; None when it is the first time, or better left to SQLAlchemy."""
-        forms = self._known.get(statement)
+        forms = self._kept.get(statement)
         if forms is None:
-            if len(self._known) >= MOST_STATEMENTS:
-                self._known.clear()  # what was compiled keeps its statement alive
-            if isinstance(statement, sa.Select | sa.UpdateBase):
-                self._known[statement] = {}
-            return None
+            if not self._comes_again(statement):
+                return None
+            forms = self._kept[statement] = {}
         names = tuple(given)
         compiled = forms.get(names)
         if compiled is None:
             compiled = forms[names] = self._compile(statement, names)
         return compiled.text(given)
+
+    def _comes_again(self, statement: sa.Executable) -> bool:
+        if statement in self._seen:
+            self._seen.discard(statement)
+            return True
+        if len(self) >= MOST_STATEMENTS:
+            self._seen.clear()
+            self._kept.clear()
+        if isinstance(statement, sa.Select | sa.UpdateBase):
+            self._seen.add(statement)
+        return False
 
     def _compile(self, statement: sa.Executable, names: tuple[str, ...]) -> _Compiled:
         columns: Any = ()

@@ -27,10 +27,11 @@ import sqlalchemy as sa
 from sqlalchemy.pool import StaticPool
 
 from apphub.db.changes import heard
-from apphub.db.engine import Database, DatabaseUnusable, Tx, encode_json, one_set
+from apphub.db.engine import Database, DatabaseUnusable, Tx, one_set
 from apphub.db.prepared import MOST_VALUES, Prepared, Statements
 from apphub.db.refusals import told
 from apphub.db.rows import Rows, rows_of
+from apphub.db.types import encode_json
 
 #: Sets of parameters (of inserts) that are run in one go: some milliseconds.
 SETS = 200
@@ -82,15 +83,16 @@ class _SqliteTx(Tx):
         try:
             if prepared is not None:
                 cursor = self._driver.execute(prepared.sql, prepared.arguments(given))
-                return Rows(prepared.rows(_found(prepared, cursor)), cursor.rowcount)
+                rows = prepared.rows(_found(prepared, cursor)) if prepared.returns else ()
+                return Rows(rows, cursor.rowcount)
             if isinstance(given, list):
                 return await self._run_many(statement, given)
-            rows = rows_of(self._connection.execute(statement, given))
+            found = rows_of(self._connection.execute(statement, given))
         except (sqlite3.IntegrityError, sa.exc.IntegrityError) as error:
             raise told(error) from error
         if any(isinstance(value, list) and len(value) > MOST_VALUES for value in given.values()):
             await asyncio.sleep(0)
-        return rows
+        return found
 
     async def _run_many(self, statement: sa.Executable, sets: list[Any]) -> Rows:
         """Run it with each set of parameters, and let others have their turn now and then."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
@@ -28,6 +29,19 @@ def _moment(value: int | None) -> datetime | None:
     return None if value is None else _EPOCH + timedelta(microseconds=value)
 
 
+def _micros(moment: datetime | None) -> int | None:
+    return None if moment is None else (moment - _EPOCH) // _MICROSECOND
+
+
+def encode_json(value: Any) -> str:
+    """JSON as text, the way the database drivers want it."""
+    return msgspec.json.encode(value).decode()
+
+
+def _json_text(value: Any) -> str | None:
+    return None if value is None else encode_json(value)
+
+
 class Moment(sa.types.TypeDecorator[datetime]):
     """A moment in UTC, kept as microseconds since 1970: neither database's own type survives a round trip
     through JSON aggregation unchanged, an integer does.
@@ -42,8 +56,13 @@ class Moment(sa.types.TypeDecorator[datetime]):
     def process_result_value(self, value: Any | None, dialect: sa.Dialect) -> datetime | None:
         return _moment(value)
 
+    # SQLAlchemy would wrap each twice, for every value of every row.
+
+    def bind_processor(self, dialect: sa.Dialect) -> Callable[[datetime | None], int | None]:
+        return _micros
+
     def result_processor(self, dialect: sa.Dialect, coltype: object) -> Callable[[Any], datetime | None]:
-        return _moment  # SQLAlchemy would wrap it twice, for every value of every row
+        return _moment
 
 
 class _Json(sa.types.TypeDecorator[Any]):
@@ -57,6 +76,9 @@ class _Json(sa.types.TypeDecorator[Any]):
         from sqlalchemy.dialects.postgresql import JSONB
 
         return JSONB(none_as_null=True)
+
+    def bind_processor(self, dialect: sa.Dialect) -> Callable[[Any], str | None]:
+        return _json_text  # as it is for times
 
 
 #: JSON values; binary on PostgreSQL.

@@ -45,7 +45,7 @@ async def create(request: HubRequest) -> Response[bytes]:
             raise Invalid(gettext(tongue, "Choose what it may do, or let it do all that you may."))
         if life is not None and not life:
             raise Invalid(gettext(tongue, "A token lives longer than that."))
-        _, secret = await request.hub.access.create_token(
+        made = await request.hub.access.create_token(
             actor,
             request.by,
             actor.name,
@@ -63,7 +63,7 @@ async def create(request: HubRequest) -> Response[bytes]:
             chosen=form.texts("scope"),
         )
         return show(request, page, status=400)
-    return show(request, await _page(request, new_token=secret))
+    return show(request, await _page(request, new_token=made.secret))
 
 
 @post("/hub/token/revoke", guards=[visitor()])

@@ -12,6 +12,7 @@ from typing import Any
 from litestar.types import Receive, Scope
 
 from apphub.web.errors import TooLarge
+from apphub.web.server import Exchange
 
 #: Largest body, in bytes, by what the path begins with; the last one counts for all others.
 LIMITS = (("/hub/api/authorizations/", 65_536), ("/hub/login", 65_536), ("/hub/api/oauth2/", 65_536))
@@ -24,19 +25,36 @@ HEARD_OUT = 1_000_000_000
 class Body:
     """Stands between the server and the application."""
 
-    def __init__(self, scope: Scope, headers: dict[bytes, bytes], path: str, receive: Receive) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        headers: dict[bytes, bytes],
+        path: str,
+        receive: Receive,
+        exchange: Exchange | None = None,
+    ) -> None:
         self._receive = receive
+        self._exchange = exchange
         self._path = path
         self._got = 0
         #: Nothing more of it will come.
         self.over = _has_none(scope, headers)
+
+    def whole(self) -> bytes | None:
+        """All of it, where it has come with the head; None: read it. Raises `TooLarge`."""
+        if self.over or self._exchange is None or (body := self._exchange.body()) is None:
+            return None
+        self._got, self.over = len(body), True
+        if self._got > (limit := _limit(self._path)):
+            raise _too_large(limit)
+        return body
 
     async def receive(self) -> Any:
         """The next message; raises `TooLarge` once the body is larger than may be."""
         message = await self._next()
         if self._got and self._got > (limit := _limit(self._path)):
             await self.hear_out()
-            raise TooLarge(f"The body of the request is larger than {limit} bytes.")
+            raise _too_large(limit)
         return message
 
     async def hear_out(self) -> None:
@@ -52,6 +70,10 @@ class Body:
         else:
             self.over = True  # the client has gone
         return message
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The body of the request is larger than {limit} bytes.")
 
 
 def _limit(path: str) -> int:

@@ -23,7 +23,8 @@ from apphub.kit.apphosts import AppHosts
 from apphub.web.body import Body
 from apphub.web.methods import is_page
 from apphub.web.metrics import count_request
-from apphub.web.request import AT_APP, NAMELESS
+from apphub.web.request import AT_APP, AT_ONCE, BODY, NAMELESS
+from apphub.web.server import EXCHANGE
 
 log = structlog.get_logger("apphub.request")
 
@@ -60,11 +61,17 @@ _API = (
 )
 #: The names of those.
 _UNSAID = frozenset({name for name, _ in _API} | {b"content-security-policy"})
+#: Methods whose answers need no second look.
+_PLAIN = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 #: Requests are named by this process and a number.
 _RUN = secrets.token_hex(5)
 _NUMBERS = itertools.count(1)
 #: Paths that name the default server by nothing after their last slash.
 _NAMELESS = re.compile(r"/hub/api/(?:shares|share-codes|(?:users|groups)/[^/]+/shared)/[^/]+/")
+
+
+def _lines(*headers: tuple[bytes, bytes]) -> bytes:
+    return b"".join(b"%b: %b\r\n" % header for header in headers)
 
 
 def _routed(method: str, path: str, bare: bool) -> str:
@@ -87,6 +94,10 @@ class Front:
         self._apps = apps
         csp = f"frame-ancestors 'none'; report-uri {base}hub/security/csp-report; default-src 'none'"
         self._unsaid = (*_API, (b"content-security-policy", csp.encode()))
+        #: Lines of an answer of the API that says nothing itself, but for the last, which is not whole.
+        self._lines = (
+            _lines((b"content-type", b"application/json"), *_ALWAYS, *self._unsaid) + b"x-request-id: "
+        )
         self._tells = log.is_enabled_for(logging.DEBUG)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -99,6 +110,7 @@ class Front:
         at_app = self._apps is not None and self._apps.holds(headers.get(b"host", b"").decode("latin-1"))
         if at_app and not path.startswith(_AT_APPS):
             path = "/%00"
+        exchange = cast("dict[str, Any]", scope).pop(EXCHANGE, None)
         method: str = scope["method"]
         bare = method == "HEAD" and is_page(path)
         # What is routed has the base taken off. The server's own scope stays as it came: it knows by the
@@ -117,30 +129,43 @@ class Front:
             state[AT_APP] = True
         self._believe(state, headers)
         started = time.perf_counter()
-        body = Body(scope, headers, path, receive)
+        body = state[BODY] = Body(scope, headers, path, receive, exchange)
+
+        def begin(status: int) -> None:
+            state["apphub.begun"] = True
+            template = state.get("path_template", "none")
+            count_request(method, template, status, time.perf_counter() - started)
+            if self._tells or status >= 500:
+                self._log(inner, state, path, status, started)
+
+        def at_once(status: int, content: bytes) -> bool:
+            if not body.over or not exchange.answer(status, self._head(request_id, status, content), content):
+                return False
+            begin(status)
+            return True
 
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
-                state["apphub.begun"] = True
                 if not body.over:
                     await body.hear_out()
                 if method == "OPTIONS" and message["status"] == 204:
                     message["status"] = 200
                 if not path.startswith(CHECK):
                     self._decorate(path, request_id, message)
-                count_request(
-                    method,
-                    state.get("path_template", "none"),
-                    message["status"],
-                    time.perf_counter() - started,
-                )
-                if self._tells or message["status"] >= 500:
-                    self._log(inner, state, path, message["status"], started)
+                begin(message["status"])
             elif bare and message["type"] == "http.response.body":
                 message["body"] = b""
             await send(message)
 
+        if exchange is not None and method in _PLAIN and path.startswith("/hub/api/") and path != "/hub/api/":
+            state[AT_ONCE] = at_once
         await self._app(inner, body.receive, send_on)
+        state.pop(AT_ONCE, None)  # which holds the state itself
+
+    def _head(self, request_id: str, status: int, content: bytes) -> bytes:
+        """What `_decorate` makes of an answer of the API that says nothing itself, as lines."""
+        length = b"" if status == 204 else b"content-length: %d\r\n" % len(content)
+        return b"%b%b\r\n%b" % (self._lines, request_id.encode(), length)
 
     def _believe(self, state: dict[str, Any], headers: dict[bytes, bytes]) -> None:
         client = state.get("client")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from litestar import Request, Response
@@ -15,6 +15,8 @@ from litestar.types import (
     Scope,
     Send,
 )
+
+from apphub.web.request import AT_ONCE
 
 
 class Answer(Response[bytes]):
@@ -35,6 +37,9 @@ class Answer(Response[bytes]):
         return self._send
 
     async def _send(self, scope: Scope, receive: Receive, send: Send) -> None:
+        at_once = None if self.headers or self.cookies else cast("dict[str, Any]", scope).get(AT_ONCE)
+        if at_once is not None and at_once(self.status_code, self.content):
+            return
         headers = [(b"content-type", b"application/json")]
         if self.status_code != 204:
             headers.append((b"content-length", b"%d" % len(self.content)))

@@ -55,8 +55,7 @@ def once(handler: Handler) -> Handler:
 
     @functools.wraps(handler)
     async def done(request: HubRequest) -> Response[bytes]:
-        asked = await key_of(request)
-        if asked is None:
+        if request.header(HEADER) is None or (asked := await key_of(request)) is None:
             return await handler(request)
         keeping = request.hub.keeping
         if (earlier := await keeping.earlier(asked)) is not None:

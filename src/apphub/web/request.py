@@ -24,6 +24,10 @@ NAMELESS = " "
 #: Marks a request that was sent to the host of an app.
 AT_APP = "apphub.at_app"
 
+#: Where a scope has the `Body` of its request, and what sends a whole answer of JSON at once, if that may be:
+#: a function of the status and the content, False when it cannot be just now.
+BODY, AT_ONCE = "apphub.body", "apphub.at_once"
+
 
 class ZeroCharacter(Invalid):
     """A text holds U+0000, which no text of PostgreSQL can hold, nor any argument of a program."""
@@ -143,6 +147,11 @@ class HubRequest(Request[Any, Any, State]):
         """
         if isinstance(self._body, bytes):
             return self._body
+        whole: bytes | None = cast("dict[str, Any]", self.scope)[BODY].whole()
+        self._body = self._connection_state.body = await self._read() if whole is None else whole
+        return self._body
+
+    async def _read(self) -> bytes:
         pieces = []
         more = True
         while more:
@@ -151,8 +160,7 @@ class HubRequest(Request[Any, Any, State]):
                 raise Invalid("The body of the request ends too early.")
             pieces.append(message.get("body", b""))
             more = message.get("more_body", False)
-        self._body = self._connection_state.body = b"".join(pieces)
-        return self._body
+        return b"".join(pieces)
 
     async def body_json(self) -> Any:
         """The body as JSON; None when there is none. Raises `Invalid`."""

@@ -161,7 +161,7 @@ async def test_a_new_password_ends_other_sign_ins_and_tokens_only_where_asked(tm
     async with open_site(tmp_path / "data", login=login) as site:
         await site.hub.login.set_password(BY, "admin", old)
         admin = await site.actor("admin")
-        _, token = await site.hub.access.create_token(admin, BY, "admin", scopes=None, note="", life=None)
+        made = await site.hub.access.create_token(admin, BY, "admin", scopes=None, note="", life=None)
         async with site.visit() as here, site.visit() as there:
             for browser in (here, there):
                 await send(browser, "/apps/hub/login", username="admin", password=old)
@@ -177,9 +177,9 @@ async def test_a_new_password_ends_other_sign_ins_and_tokens_only_where_asked(tm
             assert done.headers["location"] == "/apps/hub/sign-ins?changed=1"
             assert (await here.get("/apps/hub/sign-ins?changed=1")).status_code == 200
             assert (await there.get("/apps/hub/home")).status_code == 302
-            assert await site.hub.access.by_token(token) is not None
+            assert await site.hub.access.by_token(made.secret) is not None
             await send(here, "/apps/hub/password", old=new, new=old, again=old, tokens="revoke")
-            assert await site.hub.access.by_token(token) is None
+            assert await site.hub.access.by_token(made.secret) is None
 
 
 async def test_guessing_the_present_password_is_throttled(tmp_path: Path) -> None:
