@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
+import pytest
+from apphub.runtimes.base import Ref, Sight
 from test_reconcile_loop import LAB, World, ready, resting, world
 
 from apphub.reconcile.removals import Removals
 from apphub.servers.care import Care
-from apphub.servers.model import Ask
+from apphub.servers.model import AlreadyRunning, Ask
 from fakes.people import BY
 
 __all__ = ["world"]
@@ -32,6 +35,32 @@ async def test_a_restart_ends_what_runs_and_launches_it_anew_though_there_is_roo
         assert world.runtime.launches == [first.ref, second.ref]
         [token] = world.runtime.tokens[first.ref]
         assert await world.town.access.by_token(token) is None
+
+
+async def test_a_restart_asked_for_again_while_the_old_one_ends_is_the_same_restart(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end, ending, may_end = world.runtime.delete, asyncio.Event(), asyncio.Event()
+
+    async def delete(ref: Ref, *, grace: float) -> Sight:
+        ending.set()
+        await may_end.wait()
+        return await end(ref, grace=grace)
+
+    monkeypatch.setattr(world.runtime, "delete", delete)
+    async with world.hub():
+        await world.town.servers.start(BY, LAB, Ask())
+        await world.becomes(LAB, ready)
+        await world.town.servers.restart(BY, LAB)
+        async with asyncio.timeout(10):
+            await ending.wait()
+        again = await world.town.servers.restart(BY, LAB)
+        assert (again.attempt, again.pending) == (2, "stop")
+        with pytest.raises(AlreadyRunning):
+            await world.town.servers.start(BY, LAB, Ask())
+        may_end.set()
+        second = await world.becomes(LAB, lambda row: ready(row) and row is not None and row.attempt == 2)
+        assert second is not None
 
 
 async def test_a_deleted_server_is_stopped_at_once_and_forgotten_when_its_time_has_come(world: World) -> None:

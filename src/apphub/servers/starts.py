@@ -135,7 +135,7 @@ class Starts:
         key, ask = asked.key, asked.ask
         if person is None:
             raise NoSuchUser(key.user)
-        if server is not None and server.pending == "spawn":
+        if server is not None and (server.pending == "spawn" or (asked.again and server.asked_again)):
             return server
         runs = asked.again and server is not None and server.ready
         if not runs:
