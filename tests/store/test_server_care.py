@@ -6,10 +6,10 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from apphub.runtimes.base import Ref, Sight
 from test_reconcile_loop import LAB, World, ready, resting, world
 
 from apphub.reconcile.removals import Removals
+from apphub.runtimes.base import Ref, Sight
 from apphub.servers.care import Care
 from apphub.servers.model import AlreadyRunning, Ask
 from fakes.people import BY

@@ -15,7 +15,7 @@ from apphub.pages.sections import sections_of
 from apphub.settings import Look
 from apphub.web import xsrf
 from apphub.web.credentials import xsrf_cookie
-from apphub.web.front import POLICY
+from apphub.web.reply import POLICY
 from apphub.web.request import HubRequest
 
 #: Life of the value for somebody who has not signed in (seconds).
