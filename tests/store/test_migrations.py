@@ -93,6 +93,22 @@ async def test_a_new_database_is_what_the_migrations_make_and_the_code_speaks_of
     await engine.dispose()
 
 
+async def test_a_database_that_cannot_be_made_whole_is_not_made_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise sa.exc.DBAPIError("create trigger", None, sqlite3.OperationalError("disk full"))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(migrate, "never_change", fail)
+        with pytest.raises(DatabaseUnusable, match="disk full"):
+            await open_database(None, tmp_path)
+    with sqlite3.connect(tmp_path / "hub.sqlite") as file:
+        assert file.execute("select count(*) from sqlite_master").fetchone() == (0,)
+    db = await open_database(None, tmp_path)
+    await db.close()
+
+
 async def test_what_differs_would_be_found(tmp_path: Path) -> None:
     path = tmp_path / "hub.sqlite"
     await migrate.upgrade(f"sqlite:///{path}")

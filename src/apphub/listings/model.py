@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Literal, TypeVar
+
+from msgspec import Struct
 
 from apphub.access.model import Token
 from apphub.people.model import Person, Source
@@ -24,8 +25,7 @@ NameOrder = Literal["name", "-name", "created", "-created"]
 TokenOrder = Literal["-created", "created"]
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(Struct, frozen=True):
     """A place between two rows: the values that the list is ordered by, and the id, of the row beside it."""
 
     values: tuple[Value, ...]
@@ -33,8 +33,7 @@ class Cursor:
     backwards: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class Ask(Struct, frozen=True, kw_only=True):
     """Which part of a list."""
 
     #: Part of a name.
@@ -43,8 +42,7 @@ class Ask:
     limit: int = 50
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskUsers(Ask):
+class AskUsers(Ask, frozen=True, kw_only=True):
     """Which users."""
 
     order: UserOrder = "name"
@@ -54,8 +52,7 @@ class AskUsers(Ask):
     admins: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskServers(Ask):
+class AskServers(Ask, frozen=True, kw_only=True):
     """Which servers; the search is for the owner's name or the server's."""
 
     order: ServerOrder = "-created"
@@ -64,30 +61,26 @@ class AskServers(Ask):
     profile: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskNamed(Ask):
+class AskNamed(Ask, frozen=True, kw_only=True):
     """Which groups, or services."""
 
     order: NameOrder = "name"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskServices(AskNamed):
+class AskServices(AskNamed, frozen=True, kw_only=True):
     """Which services."""
 
     #: Only those with an address that people are shown.
     shown: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskTokens(Ask):
+class AskTokens(Ask, frozen=True, kw_only=True):
     """Which tokens; the search is for the owner's name or the note."""
 
     order: TokenOrder = "-created"
 
 
-@dataclass(frozen=True, slots=True)
-class Part(Generic[Row]):
+class Part(Struct, Generic[Row], frozen=True):
     """A page of a list, with the places before and after it, where there is more."""
 
     rows: Sequence[Row]
@@ -95,8 +88,7 @@ class Part(Generic[Row]):
     after: Cursor | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class UserLine:
+class UserLine(Struct, frozen=True):
     """A user in a list."""
 
     person: Person
@@ -104,8 +96,7 @@ class UserLine:
     running: int
 
 
-@dataclass(frozen=True, slots=True)
-class GroupLine:
+class GroupLine(Struct, frozen=True):
     """A group in a list, without its members, who may be many."""
 
     id: int
@@ -115,8 +106,7 @@ class GroupLine:
     source: Source
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """Somebody in a group."""
 
     id: int
@@ -126,16 +116,14 @@ class Member:
     declared: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ServerLine:
+class ServerLine(Struct, frozen=True):
     """A server in a list, with the groups of its owner, which rights go by."""
 
     server: Server
     groups: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class TokenLine:
+class TokenLine(Struct, frozen=True):
     """A token in a list, with the groups of its owner."""
 
     token: Token

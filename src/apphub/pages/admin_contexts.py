@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Literal
+
+from msgspec import Struct
 
 from apphub.pages.contexts import Choice, ServerRow
 
 
-@dataclass(frozen=True, slots=True)
-class Tab:
+class Tab(Struct, frozen=True):
     """An entry of the navigation among these pages."""
 
     #: One of `sections.SECTIONS`; the template has the words.
@@ -19,8 +19,7 @@ class Tab:
     path: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
+class Frame(Struct, frozen=True, kw_only=True):
     """What surrounds these pages."""
 
     tabs: Sequence[Tab] = ()
@@ -38,8 +37,7 @@ class Frame:
     orders: Sequence[Choice] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UserRow:
+class UserRow(Struct, frozen=True, kw_only=True):
     """A user in the list, as far as its reader may look."""
 
     name: str
@@ -49,8 +47,7 @@ class UserRow:
     running: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdminUsers:
+class AdminUsers(Struct, frozen=True, kw_only=True):
     """Users; `do`, `user` (many) and `group` are sent to `hub/admin/users/bulk`."""
 
     template: ClassVar[str] = "admin_users.html"
@@ -68,8 +65,7 @@ class AdminUsers:
     groups: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Struct, frozen=True, kw_only=True):
     """A line of the audit log."""
 
     at: datetime
@@ -83,8 +79,7 @@ class Entry:
     request_id: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdminUser:
+class AdminUser(Struct, frozen=True, kw_only=True):
     """One user; `admin` (true or false) and `name` are sent to its path."""
 
     template: ClassVar[str] = "admin_user.html"
@@ -108,8 +103,7 @@ class AdminUser:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewLine:
+class NewLine(Struct, frozen=True, kw_only=True):
     """Somebody to be added, as their line was read."""
 
     number: int
@@ -122,8 +116,7 @@ class NewLine:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdminAdd:
+class AdminAdd(Struct, frozen=True, kw_only=True):
     """Add many users; `text` is sent to `hub/admin/add`, with `do` = add once it has been looked at."""
 
     template: ClassVar[str] = "admin_add.html"
@@ -137,8 +130,7 @@ class AdminAdd:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdminConfirm:
+class AdminConfirm(Struct, frozen=True, kw_only=True):
     """Ask again before users or servers (`what`) are deleted: those named, or all that match."""
 
     template: ClassVar[str] = "admin_confirm.html"
@@ -153,8 +145,7 @@ class AdminConfirm:
     back: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupRow:
+class GroupRow(Struct, frozen=True, kw_only=True):
     """A group in the list."""
 
     name: str
@@ -164,8 +155,7 @@ class GroupRow:
     declared: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdminGroups:
+class AdminGroups(Struct, frozen=True, kw_only=True):
     """Groups; `name` is sent to `hub/admin/groups`."""
 
     template: ClassVar[str] = "admin_groups.html"
@@ -176,8 +166,7 @@ class AdminGroups:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemberRow:
+class MemberRow(Struct, frozen=True, kw_only=True):
     """Somebody in a group."""
 
     name: str
@@ -186,8 +175,7 @@ class MemberRow:
     declared: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdminGroup:
+class AdminGroup(Struct, frozen=True, kw_only=True):
     """One group; `names` is sent to its path with `/add`, `user` (many) with `/remove`."""
 
     template: ClassVar[str] = "admin_group.html"
@@ -208,8 +196,7 @@ class AdminGroup:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdminServers:
+class AdminServers(Struct, frozen=True, kw_only=True):
     """Servers; `server` (many) is sent to `hub/admin/servers/bulk`."""
 
     template: ClassVar[str] = "admin_servers.html"
@@ -222,8 +209,7 @@ class AdminServers:
     may_stop: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceRow:
+class ServiceRow(Struct, frozen=True, kw_only=True):
     """A service."""
 
     name: str
@@ -236,8 +222,7 @@ class ServiceRow:
     may_delete: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdminServices:
+class AdminServices(Struct, frozen=True, kw_only=True):
     """Services."""
 
     template: ClassVar[str] = "admin_services.html"
@@ -245,8 +230,7 @@ class AdminServices:
     services: Sequence[ServiceRow] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnedToken:
+class OwnedToken(Struct, frozen=True, kw_only=True):
     """A token of somebody."""
 
     id: str
@@ -262,8 +246,7 @@ class OwnedToken:
     may_revoke: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdminTokens:
+class AdminTokens(Struct, frozen=True, kw_only=True):
     """Tokens of all; `id` and `next` are sent to `hub/admin/tokens/{user}/revoke`."""
 
     template: ClassVar[str] = "admin_tokens.html"
@@ -271,8 +254,7 @@ class AdminTokens:
     tokens: Sequence[OwnedToken] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdminAudit:
+class AdminAudit(Struct, frozen=True, kw_only=True):
     """The audit log; all fields are sent as a query."""
 
     template: ClassVar[str] = "admin_audit.html"
@@ -288,8 +270,7 @@ class AdminAudit:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplicaRow:
+class ReplicaRow(Struct, frozen=True, kw_only=True):
     """A process of the hub."""
 
     name: str
@@ -299,8 +280,7 @@ class ReplicaRow:
     here: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdminStatus:
+class AdminStatus(Struct, frozen=True, kw_only=True):
     """How the hub is."""
 
     template: ClassVar[str] = "admin_status.html"
@@ -326,8 +306,7 @@ class AdminStatus:
     may_reload: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobRow:
+class JobRow(Struct, frozen=True, kw_only=True):
     """A bulk action."""
 
     id: int
@@ -341,16 +320,14 @@ class JobRow:
     state: str = "running"
 
 
-@dataclass(frozen=True, slots=True)
-class ProblemRow:
+class ProblemRow(Struct, frozen=True):
     """What could not be done."""
 
     item: str
     problem: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdminJob:
+class AdminJob(Struct, frozen=True, kw_only=True):
     """How far a bulk action has come."""
 
     template: ClassVar[str] = "admin_job.html"

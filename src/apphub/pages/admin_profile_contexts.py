@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
+
+from msgspec import Struct
 
 from apphub.pages.admin_contexts import Frame
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProfileRow:
+class ProfileRow(Struct, frozen=True, kw_only=True):
     """A profile in the list."""
 
     slug: str
@@ -24,8 +24,7 @@ class ProfileRow:
     withdrawn: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdminProfiles:
+class AdminProfiles(Struct, frozen=True, kw_only=True):
     """All profiles."""
 
     template: ClassVar[str] = "admin_profiles.html"
@@ -34,8 +33,7 @@ class AdminProfiles:
     may_change: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BindingRow:
+class BindingRow(Struct, frozen=True, kw_only=True):
     """Whom a profile is open to."""
 
     id: int
@@ -44,8 +42,7 @@ class BindingRow:
     declared: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionRow:
+class VersionRow(Struct, frozen=True, kw_only=True):
     """What a profile was."""
 
     number: int
@@ -54,8 +51,7 @@ class VersionRow:
     current: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preview:
+class Preview(Struct, frozen=True, kw_only=True):
     """What a start would launch."""
 
     command: str = ""
@@ -64,8 +60,7 @@ class Preview:
     notes: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdminProfile:
+class AdminProfile(Struct, frozen=True, kw_only=True):
     """The editor of one profile; `slug` (of a new one) and `text` are sent to its path."""
 
     template: ClassVar[str] = "admin_profile.html"

@@ -11,10 +11,11 @@ Texts that a page itself says are translated in its template. Texts that come fr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar, Protocol
+
+from msgspec import Struct
 
 from apphub.admission import Spot
 from apphub.web.apidoc import Book
@@ -30,8 +31,7 @@ class State(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """One line above the page; `kind` is info, good, warning or bad."""
 
     text: str
@@ -40,8 +40,7 @@ class Message:
     link: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shell:
+class Shell(Struct, frozen=True, kw_only=True):
     """What surrounds every page."""
 
     #: Who is signed in; empty: nobody, and no navigation is shown.
@@ -55,16 +54,14 @@ class Shell:
     messages: Sequence[Message] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """One entry of a list to choose from."""
 
     value: str
     label: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OptionField:
+class OptionField(Struct, frozen=True, kw_only=True):
     """One option of a profile as a form field, posted as `option:{name}`.
 
     A checkbox posts `false` and, when ticked, `true` after it: the last value counts. A
@@ -90,8 +87,7 @@ class OptionField:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
+class Card(Struct, frozen=True, kw_only=True):
     """A profile that may be launched, or is shown locked."""
 
     slug: str
@@ -108,8 +104,7 @@ class Card:
     ask: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Guest:
+class Guest(Struct, frozen=True, kw_only=True):
     """Somebody whom a server is shared with."""
 
     name: str
@@ -121,8 +116,7 @@ class Guest:
     expires: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerRow:
+class ServerRow(Struct, frozen=True, kw_only=True):
     """One server in a list."""
 
     user: str
@@ -153,16 +147,14 @@ class ServerRow:
     guests: Sequence[Guest] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """A service on the home page."""
 
     name: str
     url: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignIn:
+class SignIn(Struct, frozen=True, kw_only=True):
     """The sign-in page; posts `username` and `password` to `hub/login?next=`."""
 
     template: ClassVar[str] = "signin.html"
@@ -177,8 +169,7 @@ class SignIn:
     closed: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Home:
+class Home(Struct, frozen=True, kw_only=True):
     """The home page: servers, profiles, services."""
 
     template: ClassVar[str] = "home.html"
@@ -197,8 +188,7 @@ class Home:
     first_run: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spawn:
+class Spawn(Struct, frozen=True, kw_only=True):
     """Start one server: the options of one profile; posts to `hub/spawn/{user}/{server}?next=`."""
 
     template: ClassVar[str] = "spawn.html"
@@ -216,8 +206,7 @@ class Spawn:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpawnPending:
+class SpawnPending(Struct, frozen=True, kw_only=True):
     """A server on its way; `static/progress.js` follows `events` (text/event-stream)."""
 
     template: ClassVar[str] = "spawn_pending.html"
@@ -249,8 +238,7 @@ class SpawnPending:
     report: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stopped:
+class Stopped(Struct, frozen=True, kw_only=True):
     """Instead of an app whose server does not run (status 424)."""
 
     template: ClassVar[str] = "stopped.html"
@@ -264,8 +252,7 @@ class Stopped:
     may_start: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScopeLine:
+class ScopeLine(Struct, frozen=True, kw_only=True):
     """Something an app asks for."""
 
     scope: str
@@ -274,8 +261,7 @@ class ScopeLine:
     required: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Consent:
+class Consent(Struct, frozen=True, kw_only=True):
     """An app asks for access; posts `scopes` (repeated) to `action`."""
 
     template: ClassVar[str] = "consent.html"
@@ -289,8 +275,7 @@ class Consent:
     cancel_url: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AcceptShare:
+class AcceptShare(Struct, frozen=True, kw_only=True):
     """Somebody offers access to a server by a code; posts `code` to `hub/accept-share?next=`."""
 
     template: ClassVar[str] = "accept_share.html"
@@ -302,16 +287,14 @@ class AcceptShare:
     next: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiDocs:
+class ApiDocs(Struct, frozen=True, kw_only=True):
     """The API to read."""
 
     template: ClassVar[str] = "api_docs.html"
     book: Book
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Error:
+class Error(Struct, frozen=True, kw_only=True):
     """Something went wrong."""
 
     template: ClassVar[str] = "error.html"

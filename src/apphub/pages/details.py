@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
+
+from msgspec import Struct
 
 from apphub.pages.contexts import Card, ScopeLine, ServerRow
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(Struct, frozen=True, kw_only=True):
     """One line of a server's story."""
 
     at: datetime
@@ -20,16 +20,14 @@ class Event:
     actor: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Visit:
+class Visit(Struct, frozen=True, kw_only=True):
     """Somebody opened a server."""
 
     at: datetime
     who: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerDetails:
+class ServerDetails(Struct, frozen=True, kw_only=True):
     """Everything about one server; posts to hub/rename|restart|delete|keep/USER[/SERVER]."""
 
     template: ClassVar[str] = "server.html"
@@ -50,8 +48,7 @@ class ServerDetails:
     report: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignInRow:
+class SignInRow(Struct, frozen=True, kw_only=True):
     """One place where a person is signed in."""
 
     id: str
@@ -64,8 +61,7 @@ class SignInRow:
     current: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignIns:
+class SignIns(Struct, frozen=True, kw_only=True):
     """Where I am signed in; posts `id` to hub/sign-ins/end, nothing to hub/sign-ins/end-others."""
 
     template: ClassVar[str] = "sign_ins.html"
@@ -74,8 +70,7 @@ class SignIns:
     password: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewPassword:
+class NewPassword(Struct, frozen=True, kw_only=True):
     """Change my password; posts `old`, `new`, `again` and `tokens` to hub/password."""
 
     template: ClassVar[str] = "password.html"
@@ -85,8 +80,7 @@ class NewPassword:
     tokens: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenRow:
+class TokenRow(Struct, frozen=True, kw_only=True):
     """One API token."""
 
     id: str
@@ -98,8 +92,7 @@ class TokenRow:
     expires: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AppRow:
+class AppRow(Struct, frozen=True, kw_only=True):
     """An app that holds OAuth access in this person's name."""
 
     client_id: str
@@ -109,8 +102,7 @@ class AppRow:
     tokens: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tokens:
+class Tokens(Struct, frozen=True, kw_only=True):
     """API tokens and the apps that have access; posts `note`, `expires_in` and `scopes` to `hub/token`."""
 
     template: ClassVar[str] = "token.html"

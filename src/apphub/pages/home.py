@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from litestar import Response, get
+from msgspec.structs import replace
 
 from apphub.errors import NotFound
 from apphub.kit.urls import segment

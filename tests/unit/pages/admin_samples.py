@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+
+from msgspec.structs import replace
 
 from apphub.pages import admin_contexts as a
 from apphub.pages import admin_profile_contexts as p

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from admin_samples import ADMIN_PAGES
+from msgspec import Struct, structs
 
 from apphub.admission import Spot
 from apphub.pages import contexts as c
@@ -66,7 +67,7 @@ SERVERS = tuple(
     )
     for state in c.State
 )
-GOING = dataclasses.replace(SERVERS[0], state=c.State.STOPPED, removal=NOW + timedelta(seconds=20))
+GOING = structs.replace(SERVERS[0], state=c.State.STOPPED, removal=NOW + timedelta(seconds=20))
 SHELL = c.Shell(
     user="ada", xsrf="xsrf-1", admin=True, announcement="Friday.", messages=(c.Message("Done.", "good"),)
 )
@@ -230,6 +231,13 @@ def filled_with(value: Any, text: str) -> Any:
         return text if value else value
     if isinstance(value, tuple):
         return tuple(filled_with(item, text) for item in value)
+    if isinstance(value, Struct):
+        changes = {
+            name: filled_with(getattr(value, name), text)
+            for name in value.__struct_fields__
+            if name not in _OWN_WORDS
+        }
+        return structs.replace(value, **changes)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         changes = {
             field.name: filled_with(getattr(value, field.name), text)
