@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import os
 import shutil
 import signal
@@ -60,12 +61,26 @@ _DOWNLOAD = 1200
 _GREETING = "Sign in as admin with the password "
 
 
+def _worker() -> int:
+    """The number of this test process among those that run beside it."""
+    return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 10
+
+
+#: Of this test process alone, and below those that the system gives to whoever asks for any (32768 and up): a port
+#: of those may be somebody else's before the hub that it was found for has begun.
+_ports = itertools.cycle(range(30_000 + 250 * _worker(), 30_250 + 250 * _worker()))
+
+
 def free_port(ip: str = "127.0.0.1") -> int:
     """A TCP port that nobody has just now."""
-    with socket.socket(socket.AF_INET6 if ":" in ip else socket.AF_INET) as probe:
-        probe.bind((ip, 0))
-        port: int = probe.getsockname()[1]
+    for port in itertools.islice(_ports, 250):
+        with socket.socket(socket.AF_INET6 if ":" in ip else socket.AF_INET) as probe:
+            try:
+                probe.bind((ip, port))
+            except OSError:
+                continue
         return port
+    raise AssertionError("All ports for hubs under test are taken.")
 
 
 class NotMade(Exception):
@@ -89,8 +104,7 @@ def make(*command: str) -> None:
 
 def _ports_of_worker() -> dict[str, str]:
     """A range of ports for servers that no hub of another test process gives away."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
-    first = 20000 + int(worker) % 10 * 1000
+    first = 20000 + _worker() * 1000
     return {"APPHUB_PROCESSES__PORTS": f"{first},{first + 999}"}
 
 
