@@ -30,7 +30,7 @@ def _moment(value: int | None) -> datetime | None:
 
 
 def _micros(moment: datetime | None) -> int | None:
-    return None if moment is None else (moment - _EPOCH) // _MICROSECOND
+    return None if moment is None else to_micros(moment)
 
 
 def encode_json(value: Any) -> str:
@@ -51,7 +51,7 @@ class Moment(sa.types.TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> int | None:
-        return None if value is None else to_micros(value)
+        return _micros(value)
 
     def process_result_value(self, value: Any | None, dialect: sa.Dialect) -> datetime | None:
         return _moment(value)

@@ -31,7 +31,7 @@ class Body:
         headers: dict[bytes, bytes],
         path: str,
         receive: Receive,
-        exchange: Exchange | None = None,
+        exchange: Exchange | None,
     ) -> None:
         self._receive = receive
         self._exchange = exchange

@@ -55,7 +55,8 @@ def once(handler: Handler) -> Handler:
 
     @functools.wraps(handler)
     async def done(request: HubRequest) -> Response[bytes]:
-        if request.header(HEADER) is None or (asked := await key_of(request)) is None:
+        asked = await key_of(request)
+        if asked is None:
             return await handler(request)
         keeping = request.hub.keeping
         if (earlier := await keeping.earlier(asked)) is not None:

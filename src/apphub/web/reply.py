@@ -111,9 +111,10 @@ class Reply:
 
     def at_once(self, status: int, content: bytes) -> bool:
         """Send a whole answer of JSON without headers of its own; False: it must go by `send`."""
+        if self._exchange is None or not self._body.over:
+            return False
         head = self._common.head(self._scope["apphub.request_id"], status, content)
-        exchange = self._exchange
-        if exchange is None or not self._body.over or not exchange.answer(status, head, content):
+        if not self._exchange.answer(status, head, content):
             return False
         self._begun(status)
         return True
