@@ -11,11 +11,11 @@ import os
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import structlog
+from msgspec import Struct
 
 from apphub.access.actions import Access
 from apphub.access.actor import EVERYTHING
@@ -73,8 +73,7 @@ SWEEP = timedelta(minutes=10)
 AGAIN = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Hub:
+class Hub(Struct, frozen=True):
     """What the doors work with."""
 
     settings: Settings

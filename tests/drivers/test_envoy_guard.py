@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import shutil
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from envoy_rig import CLOSED, SIGNER, Backend, NotOpened, Rig, WebSocket, running
+from msgspec.structs import replace
 
 from apphub.passes.tokens import Claims
 from apphub.proxy.base import Guard, Route, Visitor
@@ -97,7 +97,7 @@ async def test_every_doubt_is_the_hubs_to_settle(rig: Rig, held: str | None) -> 
 
 async def test_a_session_on_the_deny_list_is_asked_about_and_the_others_are_not(rig: Rig) -> None:
     app = await guarded(rig)
-    await publish(rig, app, dataclasses.replace(GUARD, denied=("s1", "s11")))
+    await publish(rig, app, replace(GUARD, denied=("s1", "s11")))
     assert (await rig.get("/user/ada/x", cookie=f"apphub-pass={a_pass()}")).status_code == 401
     assert asked(rig) == 1
     # Names are compared whole: `s` and `1` are inside of what is denied.
@@ -109,7 +109,7 @@ async def test_a_session_on_the_deny_list_is_asked_about_and_the_others_are_not(
 
 async def test_cookies_that_were_seen_before_let_in_no_longer_than_their_pass_counts(rig: Rig) -> None:
     app = await guarded(rig)
-    other = Route("/user/bob/", app.address, dataclasses.replace(GUARD, id="server-8"))
+    other = Route("/user/bob/", app.address, replace(GUARD, id="server-8"))
     assert await rig.control.publish({"user/bob": (other,)})
     lasting, short = (f"a=1; apphub-pass={held}" for held in (a_pass(), a_pass(life=2)))
 
@@ -122,7 +122,7 @@ async def test_cookies_that_were_seen_before_let_in_no_longer_than_their_pass_co
     await asyncio.sleep(2.1)
     assert await visit("/user/ada/x", short) == 401
     assert await visit("/user/ada/x", lasting) == 200
-    for guard in (dataclasses.replace(GUARD, denied=("s1",)), dataclasses.replace(GUARD, epoch=1)):
+    for guard in (replace(GUARD, denied=("s1",)), replace(GUARD, epoch=1)):
         await publish(rig, app, guard)
         assert await visit("/user/ada/x", lasting) == 401
     assert asked(rig) == 4

@@ -78,6 +78,24 @@ async def test_a_killed_envoy_is_back_within_two_seconds_with_all_routes() -> No
     print(f"back after {took:.2f} s")
 
 
+async def test_what_was_begun_and_came_to_nothing_leaves_things_as_they_were() -> None:
+    async with running() as rig:
+        found = EnvoyProcess(rig.edge)
+        await found.begin()
+        assert found.pid == rig.envoy.pid is not None
+        await found.forsake()
+        assert (await rig.answers("/hub/api")).status_code == 200
+
+    with short_directory() as folder:
+        launched = EnvoyProcess(an_edge(folder))
+        await launched.begin()
+        pid = launched.pid
+        assert pid is not None
+        await launched.forsake()
+        await _gone(pid)
+        assert not list(folder.glob("**/envoy.pid"))
+
+
 async def test_an_envoy_that_dies_again_and_again_is_started_at_growing_intervals() -> None:
     async with running() as rig:
         with capture_logs() as logs:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec import Struct
+
 from apphub.access import sessions, store
 from apphub.access.actor import Actor
 from apphub.access.grants import Grants, Target
@@ -48,8 +50,7 @@ class Session:
     expires: datetime
 
 
-@dataclass(slots=True)
-class _Seen:
+class _Seen(Struct):
     #: How far `changes.rights` had counted before it was looked up.
     count: int
     actor: Actor

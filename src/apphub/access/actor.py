@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypeVar, cast
 
+from msgspec import Struct
+
 from apphub.access.grants import Grants, Target
 from apphub.access.scopes import Filter
 from apphub.errors import Forbidden, NotFound
@@ -30,8 +32,7 @@ class ScopeMissing(Forbidden):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(Struct, frozen=True):
     """How far a list may go: a row must match a filter of every clause. No clause: everything.
 
     Stores' `list_` functions take one, so that forgetting to narrow is a type error.

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from apphub.access.scopes import INCLUDED, SELF, Filter, parse
 
@@ -45,8 +44,7 @@ class Target(Struct, frozen=True):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Grants:
+class Grants(Struct, frozen=True):
     """A set of scopes, expanded: each with where it holds."""
 
     table: Mapping[str, Where] = field(default_factory=dict)

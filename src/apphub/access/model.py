@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from msgspec import Struct
+
 from apphub.access.grants import Grants
 from apphub.errors import Forbidden, Invalid, NotFound, shown
 
 Kind = Literal["user", "service"]
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(Struct, frozen=True):
     """Whose rights a credential carries, as they are now."""
 
     kind: Kind
@@ -27,8 +28,7 @@ class Owner:
     until: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(Struct, frozen=True):
     """An API token, without its secret."""
 
     id: int
@@ -61,8 +61,7 @@ class MadeToken:
     owner: Owner
 
 
-@dataclass(frozen=True, slots=True)
-class SignedIn:
+class SignedIn(Struct, frozen=True):
     """A place where somebody is signed in, without what proves it."""
 
     id: int

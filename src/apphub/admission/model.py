@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
+
+from msgspec import Struct, field
 
 from apphub.errors import Invalid
 from apphub.settings import Quota
@@ -141,8 +142,7 @@ def _share(what: What, used: int, limit: int) -> str:
 NOTHING = Amount()
 
 
-@dataclass(slots=True)
-class Ledger:
+class Ledger(Struct):
     """What is limited, and what is taken of it."""
 
     limits: Mapping[Scope, Amount]
@@ -212,8 +212,7 @@ class Ledger:
                 return f"profile {self.slugs.get(scope.key, scope.key)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Round:
+class Round(Struct, frozen=True):
     """What one look at the line comes to, by server."""
 
     let_in: list[int] = field(default_factory=list)
@@ -239,8 +238,7 @@ def go_through(line: Iterable[Waiting], ledger: Ledger, found: Round, *, most: i
 # -- what is told --------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
+class Spot(Struct, frozen=True):
     """Where a start stands: its place in the line from 1, about how many seconds until it is ready (None:
     nobody knows), and what it waits for.
     """

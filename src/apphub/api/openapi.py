@@ -9,12 +9,12 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 from litestar import Litestar, Response, get
 from litestar.handlers import HTTPRouteHandler
+from msgspec import Struct
 
 from apphub import JUPYTERHUB_VERSION, __version__
 from apphub.access.scopes import SCOPES
@@ -48,8 +48,7 @@ _REFUSALS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(Struct, frozen=True):
     """A method of a path, with what is known of it."""
 
     method: str

@@ -19,10 +19,11 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode, urlsplit
+
+from msgspec import Struct
 
 #: How long a sign-in may take.
 SIGN_IN_SECONDS = 600
@@ -41,8 +42,7 @@ class HubAway(Exception):
     """The hub gave no usable answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(Struct, frozen=True):
     """What the environment says."""
 
     service_url: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from apphub.audit import store
 from apphub.audit.model import By, Entry, Search
@@ -16,8 +17,7 @@ from apphub.kit import clock
 BATCH = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Audit:
+class Audit(Struct, frozen=True):
     """The log of who did what to whom; `keep` is how long, None for ever."""
 
     db: Database

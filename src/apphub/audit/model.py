@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -78,8 +77,7 @@ HUB = By("hub")
 SETTINGS = By("settings")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One line of the log."""
 
     id: int
@@ -95,8 +93,7 @@ class Entry:
     request_id: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
+class Search(Struct, frozen=True, kw_only=True):
     """What to look for; what is left out matches everything."""
 
     #: Whoever did it, or on whose behalf it was done.

@@ -9,13 +9,13 @@ goes to the driver as it is from then on.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, cast
 from weakref import WeakSet
 
 import msgspec
 import sqlalchemy as sa
+from msgspec import Struct, field
 from sqlalchemy.sql.compiler import SQLCompiler
 
 Convert = Callable[[Any], Any]
@@ -44,8 +44,7 @@ def _place(name: str, position: int | None, convert: Convert | None) -> Place:
     return lambda given: convert(given[name][position])
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(Struct, frozen=True):
     """One text for the driver."""
 
     sql: str
@@ -73,8 +72,7 @@ class Prepared:
         return converted
 
 
-@dataclass(frozen=True, slots=True)
-class _Compiled:
+class _Compiled(Struct, frozen=True):
     """A statement with a set of parameters: one text, or one for all lengths of its lists."""
 
     dialect: sa.Dialect

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 import structlog
+from msgspec import Struct, field
 
 from apphub.audit import By
 from apphub.db import Database, DatabaseAway
@@ -33,8 +33,7 @@ Reader = Callable[[], Settings]
 _Marks = tuple[tuple[str, int, int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """How the last reading of the files went."""
 
     at: datetime

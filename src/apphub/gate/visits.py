@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import unquote
 
 from litestar.datastructures import Cookie
+from msgspec import Struct
 from msgspec.structs import replace
 
 from apphub.access.actor import Actor
@@ -20,8 +20,7 @@ from apphub.web.credentials import TOKEN
 from apphub.web.request import HubRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(Struct, frozen=True):
     """A visit to a server that runs, and whose edge asks."""
 
     account: Account

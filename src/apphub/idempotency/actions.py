@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import timedelta
+
+from msgspec import Struct
 
 from apphub.db import Database
 from apphub.errors import Conflict
@@ -19,8 +20,7 @@ from apphub.idempotency.model import KEPT, Answered, Asked, OtherRequest, UnderW
 from apphub.kit import clock
 
 
-@dataclass(frozen=True, slots=True)
-class Keeping:
+class Keeping(Struct, frozen=True):
     """Requests with a key."""
 
     db: Database

@@ -7,15 +7,15 @@ hand. Here a profile holds all that its start takes, so that it means the same f
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from apphub.settings import Profile
 from apphub.settings.container import ConfigMap, Container, FromConfigMap
 from apphub.settings.templates import TemplateProblem, filled_in, values_for
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """Texts by config map and key."""
 
     texts: Mapping[str, Mapping[str, str]]

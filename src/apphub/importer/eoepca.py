@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from apphub.settings.container import (
     ClusterRole,
@@ -67,8 +68,7 @@ PLACES: Mapping[str, Place] = {
 }
 
 
-@dataclass(slots=True)
-class Converted:
+class Converted(Struct):
     """One profile: the keys of ours, and what was not understood."""
 
     place: Place

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from pydantic import ValidationError
 
 from apphub.importer.completing import Known, completed
@@ -18,16 +18,14 @@ from apphub.settings.programs import program_of
 from apphub.settings.values import Place
 
 
-@dataclass(frozen=True, slots=True)
-class Offered:
+class Offered(Struct, frozen=True):
     """Profiles, and what deserves a second look: keys without effect, programs that are missing."""
 
     profiles: tuple[Profile, ...]
     notes: tuple[Problem, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
+class _File(Struct, frozen=True):
     path: Path
     document: Document
 

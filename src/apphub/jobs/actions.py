@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
+
+from msgspec import Struct
 
 from apphub.access.actor import Actor
 from apphub.audit import By, insert_entry
@@ -21,8 +22,7 @@ REMEMBERED = timedelta(days=7)
 SHOWN = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Jobs:
+class Jobs(Struct, frozen=True):
     """Bulk actions. Rights are asked for each step when it is done, as they are then."""
 
     db: Database

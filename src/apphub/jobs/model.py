@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from apphub.errors import NotFound
 
@@ -30,8 +31,7 @@ class Kind(StrEnum):
     TAKE = "take-from-group"
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """One of them, with how far it has come."""
 
     id: int
@@ -50,8 +50,7 @@ class Job:
     request_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """One step: a user, or a server as `user/name`."""
 
     id: int
@@ -59,8 +58,7 @@ class Item:
     problem: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """A job, and what of it could not be done."""
 
     job: Job

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from apphub.kit.cookies import HOST_ONLY
 
@@ -34,8 +35,7 @@ def id_of_label(text: str) -> int | None:
     return int(match[1]) if match else None
 
 
-@dataclass(frozen=True, slots=True)
-class AppHosts:
+class AppHosts(Struct, frozen=True):
     """The domain below which apps have hosts, reached as the hub is: same scheme, same port."""
 
     #: `apps.example.org`

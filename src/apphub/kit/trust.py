@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from apphub.kit.secrets import Keys
 
@@ -36,8 +37,7 @@ def derived_key(secret: str) -> ec.EllipticCurvePrivateKey:
     return ec.derive_private_key(int(secret, 16) % (_ORDER - 1) + 1, ec.SECP256R1())
 
 
-@dataclass(frozen=True, slots=True)
-class Papers:
+class Papers(Struct, frozen=True):
     """What somebody shows, as PEM: a certificate and its private key."""
 
     certificate: str
@@ -121,8 +121,7 @@ def hubs(keys: Keys) -> Authority:
     return Authority(keys.derive("hubs"), "hubs")
 
 
-@dataclass(frozen=True, slots=True)
-class EdgeKey:
+class EdgeKey(Struct, frozen=True):
     """All that an edge needs to know, and to keep secret."""
 
     #: The secret of the authority that signs edges, hexadecimal.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from urllib.parse import quote, urlsplit, urlunsplit
+
+from msgspec import Struct
 
 from apphub.kit.apphosts import AppHosts
 from apphub.kit.cookies import HOST_ONLY
@@ -41,8 +42,7 @@ def local_path(text: str | None) -> str | None:
     return urlunsplit(("", "", quote(parts.path, safe="/%:@!$&'()*+,;=~-._"), parts.query, parts.fragment))
 
 
-@dataclass(frozen=True, slots=True)
-class Urls:
+class Urls(Struct, frozen=True):
     """Paths of this hub. `base` has a slash at both ends."""
 
     base: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from apphub.access.actor import Reach
 from apphub.db import Database
@@ -40,8 +41,7 @@ def _by_name(ask: AskNamed) -> Callable[[GroupLine | Service], tuple[Value, ...]
     return lambda one: (one.name if by_name else one.id,)
 
 
-@dataclass(frozen=True, slots=True)
-class Listings:
+class Listings(Struct, frozen=True):
     """Lists of users, groups, servers, services and tokens."""
 
     db: Database

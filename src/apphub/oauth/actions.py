@@ -8,7 +8,6 @@ and it ends with the sign-in that granted it. Errors are Authlib's, which name t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +22,7 @@ from authlib.oauth2.rfc6749.errors import (
     UnsupportedResponseTypeError,
 )
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
+from msgspec import Struct
 from msgspec.structs import replace
 
 from apphub.access import store as access_store
@@ -57,8 +57,7 @@ class Refused(Exception):
         self.location = location
 
 
-@dataclass(frozen=True, slots=True)
-class Authorization:
+class Authorization(Struct, frozen=True):
     """A request of a known client, in order, by somebody who may use it."""
 
     client: Client
@@ -94,8 +93,7 @@ def _error(redirect_uri: str, error: OAuth2Error, state: str | None) -> Refused:
     return Refused(str(add_params_to_uri(redirect_uri, params)))
 
 
-@dataclass(frozen=True, slots=True)
-class Provider:
+class Provider(Struct, frozen=True):
     """Authorises and exchanges."""
 
     db: Database

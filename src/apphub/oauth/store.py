@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from apphub.db import Tx
 from apphub.db import tables as t
@@ -18,8 +18,7 @@ o = t.oauth_clients.c
 k = t.oauth_codes.c
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(Struct, frozen=True):
     """An app or service that may ask for access tokens."""
 
     id: int
@@ -37,8 +36,7 @@ class Client:
     owner_groups: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
+class Code(Struct, frozen=True):
     """An authorisation code, once: reading it deletes it."""
 
     client_id: int

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 from litestar import Response, get
 from litestar.response import Stream
+from msgspec.structs import replace
 
 from apphub.kit import clock
 from apphub.pages.addressed import (

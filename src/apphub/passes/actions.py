@@ -8,9 +8,10 @@ when that list grows long, the server's epoch is raised, which voids all of its 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
+
+from msgspec import Struct
 
 from apphub.access.actions import Access
 from apphub.access.actor import Actor
@@ -55,8 +56,7 @@ def may_visit(actor: Actor, key: ServerKey, owner_groups: frozenset[str] = froze
     return actor.may("access:servers", Target(user=key.user, groups=owner_groups, server=str(key)))
 
 
-@dataclass(frozen=True, slots=True)
-class Passes:
+class Passes(Struct, frozen=True):
     """Passes."""
 
     db: Database

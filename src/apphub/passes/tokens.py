@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, unquote
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
+from msgspec import Struct
 
 from apphub.kit.secrets import Keys
 from apphub.kit.trust import derived_key
@@ -34,8 +34,7 @@ ENTRY_ISSUER = "apphub-entry"
 ENTRY_LIFE = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Claims:
+class Claims(Struct, frozen=True):
     """What a pass says. Few and short: the edge reads all of it at every request."""
 
     #: The route's guard.
@@ -45,8 +44,7 @@ class Claims:
     epoch: int
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """What a code says that lets a visitor in at an app's own host."""
 
     audience: str

@@ -8,9 +8,9 @@ is not contradicted.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from apphub.access import store as access_store
@@ -39,8 +39,7 @@ class MayNotGrant(Forbidden):
     """What would be given is more than the giver holds."""
 
 
-@dataclass(frozen=True, slots=True)
-class People:
+class People(Struct, frozen=True):
     """Users and groups."""
 
     db: Database

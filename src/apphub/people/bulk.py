@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from apphub.errors import Invalid
 from apphub.people.model import parse_group_name, parse_user_name
@@ -23,8 +25,7 @@ _YES = frozenset({"yes", "y", "true", "1", "admin", "x"})
 _NO = frozenset({"", "no", "n", "false", "0"})
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """Somebody to be added."""
 
     number: int

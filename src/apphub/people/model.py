@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -71,8 +70,7 @@ class Group(Struct, frozen=True):
         return f"group:{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(Struct, frozen=True):
     """A program that talks to the hub in its own name."""
 
     id: int

@@ -8,9 +8,11 @@ bindings: to a group, a role or one user, perhaps with some options fixed.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from apphub.errors import Forbidden, Invalid, NotFound, shown
 from apphub.people.model import Source
@@ -54,8 +56,7 @@ class Starter(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Nobody:
+class Nobody(Struct, frozen=True):
     """For callers that are no users: what is open to everyone."""
 
     id: int = 0
@@ -63,8 +64,7 @@ class Nobody:
     groups: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(Struct, frozen=True):
     """One way to be let in; exactly one of user, group and role is set."""
 
     id: int
@@ -84,8 +84,7 @@ class Binding:
         return f"role:{self.role}" if self.role is not None else f"user:{self.user}"
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(Struct, frozen=True):
     """A profile as it is now, and who may launch it."""
 
     id: int
@@ -107,16 +106,14 @@ class Offer:
         return f"profile:{self.profile.slug}"
 
 
-@dataclass(frozen=True, slots=True)
-class Holders:
+class Holders(Struct, frozen=True):
     """Who holds a role beside those whom it follows by itself."""
 
     users: frozenset[int] = frozenset()
     groups: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """A profile with its options, checked and filled with defaults."""
 
     offer: Offer
@@ -128,8 +125,7 @@ class Choice:
         return self.offer.profile
 
 
-@dataclass(frozen=True)
-class Catalogue:
+class Catalogue(Struct, frozen=True):
     """All profiles on offer at one moment, and the rules of who may start what."""
 
     offers: Mapping[str, Offer] = field(default_factory=dict)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from apphub.db import Tx
 from apphub.db import tables as t
@@ -20,8 +20,7 @@ v = t.profile_versions.c
 b = t.profile_bindings.c
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """A profile with its current version, as it is kept."""
 
     id: int
@@ -33,8 +32,7 @@ class Row:
     definition: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(Struct, frozen=True):
     """What a profile was at some time."""
 
     number: int

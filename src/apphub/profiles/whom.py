@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from apphub.db import Tx
 from apphub.errors import Invalid, shown
@@ -14,8 +15,7 @@ from apphub.profiles import store
 from apphub.profiles.model import EVERYONE
 
 
-@dataclass(frozen=True, slots=True)
-class Whom:
+class Whom(Struct, frozen=True):
     """One of them, by name."""
 
     kind: Literal["group", "role", "user"]

@@ -8,9 +8,10 @@ its own. A scope is the unit of change: all routes below `/user/{name}/` or
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple, Protocol
+
+from msgspec import Struct
 
 from apphub.kit.addresses import Address
 
@@ -21,8 +22,7 @@ USE_TOLD_EVERY = timedelta(minutes=1)
 Scope = tuple["Route", ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Guard:
+class Guard(Struct, frozen=True):
     """Who passes, for a route that the edge guards itself: whoever holds a pass for it that still counts."""
 
     #: What a pass must be made for (its audience).
@@ -43,8 +43,7 @@ class Visitor(NamedTuple):
     session: str
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """Requests whose raw path begins with `prefix` go to `target`."""
 
     #: Percent-encoded as it stands in requests, below the base URL, with a slash at both ends.

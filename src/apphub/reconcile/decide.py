@@ -16,9 +16,10 @@ Each step may be repeated safely: the hub can die between doing it and recording
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import assert_never
+
+from msgspec import Struct
 
 from apphub.runtimes.base import Life
 from apphub.servers.model import Phase, Wanted
@@ -43,8 +44,7 @@ class Step(Enum):
     WAIT = "wait"
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """Everything of the row that the choice depends on."""
 
     wanted: Wanted
@@ -59,8 +59,7 @@ class Standing:
     placed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """What the driver and the probe see."""
 
     life: Life

@@ -7,10 +7,10 @@ one of them can bear. Rights are those that whoever asked has when the step is d
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
+from msgspec import Struct
 from msgspec.structs import replace
 
 from apphub.access.actions import Access
@@ -40,8 +40,7 @@ IDLE = 10.0
 NO_WAIT = timedelta(0)
 
 
-@dataclass(frozen=True, slots=True)
-class JobRunner:
+class JobRunner(Struct, frozen=True):
     """The loop."""
 
     db: Database

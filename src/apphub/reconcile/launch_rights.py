@@ -9,11 +9,11 @@ after a grace, unless the right has come back by then. Nobody else is looked at.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
 import structlog
+from msgspec import Struct
 
 from apphub.audit import HUB, insert_entry
 from apphub.db import Database, Tx
@@ -58,8 +58,7 @@ def judge(
     return Verdict.STOP if ends <= now else Verdict.KEEP
 
 
-@dataclass(frozen=True, slots=True)
-class LaunchRights:
+class LaunchRights(Struct, frozen=True):
     """The loop."""
 
     db: Database

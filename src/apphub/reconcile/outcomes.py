@@ -8,9 +8,10 @@ so a hundred starts cost a few commits.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct, field
 
 from apphub.access import store as access_store
 from apphub.access.model import NewToken
@@ -25,15 +26,13 @@ from apphub.servers import store as servers_store
 from apphub.servers.model import Server
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(Struct, frozen=True):
     """The server is given back, to be looked at when due: at once if what is wanted has changed meanwhile."""
 
     due: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(Struct, frozen=True, kw_only=True):
     """What is recorded of a server if it is still ours: all of it, or nothing."""
 
     server: Server

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from random import SystemRandom
+
+from msgspec import Struct
 
 from apphub.db import Tx
 from apphub.errors import Unavailable
@@ -19,8 +20,7 @@ class NoPortLeft(Unavailable):
     """All ports of the range are taken."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ports:
+class Ports(Struct, frozen=True):
     """The range, and the address that servers listen at."""
 
     first: int

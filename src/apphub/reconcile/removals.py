@@ -7,10 +7,10 @@ may be the one that acts on it.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
+from msgspec import Struct
 
 from apphub.audit import HUB, insert_entry
 from apphub.db import Database
@@ -25,8 +25,7 @@ log = structlog.get_logger(__name__)
 IDLE = timedelta(seconds=30)
 
 
-@dataclass(frozen=True, slots=True)
-class Removals:
+class Removals(Struct, frozen=True):
     """The loop."""
 
     db: Database

@@ -13,10 +13,10 @@ import ipaddress
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
+from msgspec import Struct
 
 from apphub.access.actor import EVERYTHING
 from apphub.db import Database
@@ -61,8 +61,7 @@ async def service_routes(db: Database, *, doors: bool = False) -> list[Route]:
     return routes
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceKeeper:
+class ServiceKeeper(Struct, frozen=True):
     """Runs the declared services."""
 
     runtime: Runtime

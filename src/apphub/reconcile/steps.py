@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
+from msgspec import Struct
+from msgspec.structs import replace
 
 from apphub.access.model import NewToken
 from apphub.access.roles import BUILT_IN
@@ -47,8 +48,7 @@ WITHDRAWAL = timedelta(seconds=3)
 STOPPING = metrics.Stopwatch()
 
 
-@dataclass(frozen=True, slots=True)
-class Steps:
+class Steps(Struct, frozen=True):
     """What the steps need."""
 
     db: Database

@@ -7,7 +7,8 @@ seconds and written together; times only ever go forward.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from apphub.db import Database, DatabaseAway
 from apphub.kit import clock
@@ -17,8 +18,7 @@ from apphub.servers.store import note_used
 TOGETHER = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """The loop that writes it."""
 
     db: Database

@@ -9,10 +9,10 @@ passes of those who may still have something open, never all users.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
+from msgspec import Struct
 
 from apphub.db import Database
 from apphub.db.changes import ENDED, RIGHTS, heard
@@ -30,8 +30,7 @@ SETTLED = 5.0
 LOOK = 15.0
 
 
-@dataclass(frozen=True, slots=True)
-class VisitorReview:
+class VisitorReview(Struct, frozen=True):
     """The loop that reviews passes."""
 
     db: Database

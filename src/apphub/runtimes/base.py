@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
+from msgspec import Struct
+
 from apphub.errors import HubError
 from apphub.kit.addresses import Address
 from apphub.runtimes.setup import Setup
@@ -60,8 +62,7 @@ class Life(StrEnum):
     ABSENT = "absent"
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
+class Sight(Struct, frozen=True):
     """What a driver sees of one object now."""
 
     life: Life

@@ -6,8 +6,9 @@ Deleting only marks the row. It is stopped at once and forgotten when the time i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
+
+from msgspec import Struct
 
 from apphub.audit import By, insert_entry
 from apphub.db import Database
@@ -18,8 +19,7 @@ from apphub.servers import store
 from apphub.servers.model import NoSuchServer, Progress, Server, ServerKey, Wanted, parse_display_name
 
 
-@dataclass(frozen=True, slots=True)
-class Care:
+class Care(Struct, frozen=True):
     """Servers as their owners look after them."""
 
     db: Database

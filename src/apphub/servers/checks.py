@@ -7,8 +7,9 @@ so that everything in the way is told at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from apphub.errors import HubError, Invalid
 from apphub.people.model import Person
@@ -24,8 +25,7 @@ class CannotRun(Invalid):
     """The profile is made for an image, and nothing says how to run that here."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """A rule that is in the way: its name, and what would help."""
 
     rule: Rule
@@ -33,8 +33,7 @@ class Refusal:
     advice: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
+class Room(Struct, frozen=True):
     """How much there is already."""
 
     active: int

@@ -12,11 +12,11 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 import msgspec
+from msgspec import Struct
 
 from apphub.kit.urls import Urls, segment
 from apphub.runtimes.base import LaunchFailed, LaunchSpec, Ref
@@ -33,8 +33,7 @@ _HELLO = Path(__file__).parent.parent / "apps" / "hello.py"
 INHERITED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """What launches depend on beside the row."""
 
     urls: Urls

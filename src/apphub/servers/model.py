@@ -8,12 +8,12 @@ calls ready, pending and stopped follows from these and is never stored.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
 import msgspec
+from msgspec import Struct
 
 from apphub.errors import Conflict, Invalid, LimitReached, NotFound, Unavailable, shown
 from apphub.kit.addresses import Address
@@ -132,8 +132,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
+class Server(Struct, frozen=True):
     """One row."""
 
     id: int
@@ -222,8 +221,7 @@ class Server:
         return self.options
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """The body of a start or a change; None where nothing was said."""
 
     options: Mapping[str, Any] | None = None
@@ -234,8 +232,7 @@ class Ask:
 REQUESTED = "Server requested"
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """Something that happened during an attempt."""
 
     id: int

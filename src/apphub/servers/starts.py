@@ -8,9 +8,10 @@ refused has written nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from apphub.admission import Admission
 from apphub.admission import store as admission_store
@@ -44,8 +45,7 @@ from apphub.settings import Limits
 REMEMBERED = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """A start that somebody asks for; `again` stops and starts anew what runs."""
 
     by: By
@@ -54,8 +54,7 @@ class Asked:
     again: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Allowed:
+class _Allowed(Struct, frozen=True):
     """A start that no rule stands against, and what it starts."""
 
     asked: Asked

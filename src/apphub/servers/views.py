@@ -7,7 +7,6 @@ or not by the doors, which know what the caller may see.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Literal
@@ -84,8 +83,7 @@ class Account(Struct, frozen=True):
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """Which part of a list."""
 
     offset: int = 0
@@ -129,8 +127,7 @@ def _account_of(row: Any) -> Account:
     return Account(person_of(row), tuple(servers))
 
 
-@dataclass(frozen=True, slots=True)
-class _Shape:
+class _Shape(Struct, frozen=True):
     """What makes the statements of two lists different; their values are parameters.
 
     Building a statement and finding it among the compiled ones costs ten times what running it

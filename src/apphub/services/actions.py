@@ -6,7 +6,8 @@ A service's API token is also its secret as an OAuth client, so both are written
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from apphub.access import store as access_store
 from apphub.access.actor import Actor, Reach
@@ -34,8 +35,7 @@ class NotModifiable(Conflict):
     """The settings file declares it: told as JupyterHub tells it, with status 405."""
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
+class Services(Struct, frozen=True):
     """Services."""
 
     db: Database

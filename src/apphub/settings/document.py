@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
+from msgspec import Struct, field
 from yaml.reader import ReaderError
 
 from apphub.settings.problems import Problem, SettingsError, written
@@ -34,8 +34,7 @@ _PLAIN_TAGS = ("str", "int", "float", "bool", "null", "timestamp", "value", "mer
 _MERGE = f"{_TAG}merge"
 
 
-@dataclass(slots=True)
-class Document:
+class Document(Struct):
     """The values of a file, and the line of every key and item."""
 
     values: dict[str, Any] = field(default_factory=dict)

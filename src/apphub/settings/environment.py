@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
+
+from msgspec import Struct
 
 from apphub.settings import shapes
 from apphub.settings.problems import Problem, written
@@ -25,8 +26,7 @@ RESERVED = ("APPHUB_OBJECT", "APPHUB_TOKEN")
 RESERVED_PREFIX = "APPHUB_TEST_"
 
 
-@dataclass(frozen=True, slots=True)
-class Override:
+class Override(Struct, frozen=True):
     """A value from outside the file."""
 
     where: str

@@ -8,10 +8,10 @@ from, check them, and look up the origin of every complaint.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from pydantic import ValidationError
 
 from apphub.settings.document import Document, read_document
@@ -22,8 +22,7 @@ from apphub.settings.references import dangling
 from apphub.settings.values import Place, Reading
 
 
-@dataclass(frozen=True, slots=True)
-class Origins:
+class Origins(Struct, frozen=True):
     """Where each value is from."""
 
     #: How the file is named in messages; None: there is none.
@@ -40,8 +39,7 @@ class Origins:
         return Problem(where, written(place), message)
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Struct, frozen=True):
     """Settings, and what is remembered of how they were read."""
 
     settings: Settings

@@ -7,10 +7,10 @@ repeated in them except where a kind of value does so itself: some are secrets.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from msgspec import Struct
 from pydantic import ValidationError
 
 from apphub.errors import HubError, shown
@@ -18,8 +18,7 @@ from apphub.settings import shapes
 from apphub.settings.values import PATTERN_WORDS, Place, Section
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One thing that is wrong: `apphub.yaml:12: limits.active_servers: must be 0 or more`."""
 
     #: File and line, or the variable or option that holds the value.

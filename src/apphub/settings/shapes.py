@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from msgspec import Struct
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -19,8 +19,7 @@ from apphub.settings.values import Place, Section, Word
 _WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false", dict: "map"}
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """What kind of value belongs at a place."""
 
     kind: Literal["section", "list", "map", "value"]
@@ -32,8 +31,7 @@ class Shape:
     inner: Shape | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True):
     """One key of the file. `[]` in its path stands for any item of a list, `NAME` for any key of a map."""
 
     path: str

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Self
 
+from msgspec import Struct, field
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -45,8 +45,7 @@ class Given(str):
     """Text from a variable or the command line: relative paths in it start at the working directory."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """What values need to know while they are read, and what is learned on the way."""
 
     #: Folder of the settings file.
@@ -63,8 +62,7 @@ class Reading:
         return Path.cwd() / path if isinstance(text, Given) else self.folder / path
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(Struct, frozen=True):
     """The name of a kind of value in messages and in the reference."""
 
     text: str

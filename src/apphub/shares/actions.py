@@ -9,8 +9,9 @@ share nor by a code. What was shared before lasts as long as the server may run.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
+
+from msgspec import Struct
 
 from apphub.access.actor import Actor
 from apphub.access.grants import Grants, Target
@@ -43,8 +44,7 @@ from apphub.shares.model import (
 CODE_LIFE = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Shares:
+class Shares(Struct, frozen=True):
     """Shares and codes."""
 
     db: Database

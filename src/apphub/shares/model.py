@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from apphub.access.scopes import parse
 from apphub.errors import Forbidden, Invalid, NotFound, shown
@@ -35,8 +36,7 @@ LEVELS: dict[Level, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(Struct, frozen=True):
     """A server opened to a user or a group."""
 
     id: int
@@ -54,8 +54,7 @@ class Share:
         return Level.USE if "access:servers" in self.scopes else Level.VIEW
 
 
-@dataclass(frozen=True, slots=True)
-class ShareCode:
+class ShareCode(Struct, frozen=True):
     """A code that stands for a share; its secret is shown once."""
 
     id: int
@@ -72,8 +71,7 @@ class ShareCode:
         return f"sc_{self.id}"
 
 
-@dataclass(frozen=True, slots=True)
-class With:
+class With(Struct, frozen=True):
     """Whom something is shared with: exactly one of both."""
 
     user: str | None = None
@@ -87,8 +85,7 @@ class With:
         return f"user {self.user}" if self.user is not None else f"group {self.group}"
 
 
-@dataclass(frozen=True, slots=True)
-class Of:
+class Of(Struct, frozen=True):
     """Whose shares or codes are asked for: exactly one is filled."""
 
     server: ServerKey | None = None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from apphub.db import Database
 from apphub.kit import clock
@@ -13,8 +14,7 @@ from apphub.status import store
 from apphub.status.model import Load
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """The state of the hub, as it is now."""
 
     db: Database

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 _PLACE = "#/components/schemas/"
 _PLAIN = {"string": "text", "integer": "whole number", "boolean": "true or false", "null": "null"}
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """A key of an object, or a parameter."""
 
     name: str
@@ -20,8 +20,7 @@ class Field:
     required: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What is answered with a status."""
 
     status: int
@@ -29,8 +28,7 @@ class Answer:
     kind: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
+class Operation(Struct, frozen=True, kw_only=True):
     """A method of a path."""
 
     method: str
@@ -44,8 +42,7 @@ class Operation:
     answers: tuple[Answer, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(Struct, frozen=True):
     """What belongs together."""
 
     name: str
@@ -53,8 +50,7 @@ class Section:
     operations: tuple[Operation, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """An object of JSON, or a list of words."""
 
     name: str
@@ -67,8 +63,7 @@ class Shape:
 REFUSED = 400
 
 
-@dataclass(frozen=True, slots=True)
-class Book:
+class Book(Struct, frozen=True):
     """The whole document."""
 
     about: str

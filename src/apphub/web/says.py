@@ -8,18 +8,17 @@ the API that says nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from litestar.handlers.base import BaseRouteHandler
+from msgspec import Struct
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 HTML = "text/html"
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(Struct, frozen=True):
     """A parameter in the query of an address; `kind` is a type as msgspec knows them."""
 
     name: str
@@ -27,8 +26,7 @@ class Query:
     about: str
 
 
-@dataclass(frozen=True, slots=True)
-class Says:
+class Says(Struct, frozen=True):
     """What an operation takes and answers.
 
     An answer is the type of its JSON, `Events` of such a type, a media type (text) where it is
@@ -46,8 +44,7 @@ class Says:
     keyed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Events:
+class Events(Struct, frozen=True):
     """Server-sent events (WHATWG HTML, section 9.2), each with data of a type."""
 
     kind: Any

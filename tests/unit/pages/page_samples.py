@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -238,11 +237,4 @@ def filled_with(value: Any, text: str) -> Any:
             if name not in _OWN_WORDS
         }
         return structs.replace(value, **changes)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        changes = {
-            field.name: filled_with(getattr(value, field.name), text)
-            for field in dataclasses.fields(value)
-            if field.name not in _OWN_WORDS
-        }
-        return dataclasses.replace(value, **changes)
     return value

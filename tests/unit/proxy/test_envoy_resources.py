@@ -13,6 +13,7 @@ from envoy_data_plane.envoy.type.matcher import v3 as matcher
 from envoy_data_plane.google.protobuf import Any, Struct
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from apphub.kit.addresses import Address
 from apphub.proxy.base import Guard, Route, by_scope
@@ -170,8 +171,8 @@ def test_whatever_a_guard_says_makes_another_version(change: dict[str, object]) 
     def version(guard: Guard) -> str:
         return resource("user/ada", (Route("/user/ada/", LAB, guard),), "/").version
 
-    assert version(GUARD) == version(dataclasses.replace(GUARD))
-    assert version(GUARD) != version(dataclasses.replace(GUARD, **change))  # type: ignore[arg-type]
+    assert version(GUARD) == version(structs.replace(GUARD))
+    assert version(GUARD) != version(structs.replace(GUARD, **change))  # type: ignore[arg-type]
 
 
 def _to_hub(on: str, codes: list[int], **more: object) -> route.RouteAction:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from apphub.proxy.base import USE_TOLD_EVERY
 from apphub.reconcile.idle import REPORTED_EVERY, unused_at, words
@@ -21,7 +21,7 @@ TIMEOUT = timedelta(minutes=30)
 def server(**changes: Any) -> Server:
     profile = Profile(slug="app", command=("app",), idle_timeout=TIMEOUT)
     plan = msgspec.structs.replace(Plan.of(profile, {}), **changes.pop("plan", {}))
-    fields: dict[str, Any] = dict.fromkeys(field.name for field in dataclasses.fields(Server))
+    fields: dict[str, Any] = dict.fromkeys(Server.__struct_fields__)
     fields |= {
         "key": ServerKey("ada", ""),
         "wanted": Wanted.RUNNING,
@@ -51,7 +51,7 @@ def test_a_server_is_unused_after_its_time_and_as_much_more_as_use_is_told_late(
 )
 def test_what_may_idle_or_does_not_run_is_never_unused(changes: dict[str, Any]) -> None:
     if changes.get("plan", {}) is None:
-        assert unused_at(dataclasses.replace(server(), plan=None)) is None
+        assert unused_at(replace(server(), plan=None)) is None
     else:
         assert unused_at(server(**changes)) is None
 

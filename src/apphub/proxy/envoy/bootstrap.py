@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from apphub.kit.addresses import Address
 from apphub.kit.trust import Papers
 from apphub.proxy.envoy.clusters import KEEPALIVE, apps_cluster, doors_cluster, hub_cluster, xds_cluster
@@ -29,8 +31,7 @@ Json = dict[str, Any]
 SECRET = "edge"  # noqa: S105
 
 
-@dataclass(frozen=True, slots=True)
-class TlsFiles:
+class TlsFiles(Struct, frozen=True):
     """Where the certificate chain and its key lie, as PEM."""
 
     certificate: Path

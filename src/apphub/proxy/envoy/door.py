@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from apphub.kit.addresses import Address
 from apphub.kit.trust import EDGE, HUB, HUB_ROUTES
@@ -38,8 +39,7 @@ from apphub.proxy.envoy.typed import typed
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
+class Door(Struct, frozen=True, kw_only=True):
     """What a door is built from."""
 
     run_dir: Path

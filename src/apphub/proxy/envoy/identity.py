@@ -9,15 +9,16 @@ from __future__ import annotations
 import json
 import socket
 import struct
-from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from apphub.kit.processes import boot_id, start_time
 from apphub.proxy.envoy.rundir import write_private
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """One process, and the fingerprint of what it was started with."""
 
     pid: int

@@ -17,9 +17,10 @@ import re
 import socket
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from apphub.proxy.envoy.resources import HUB_CLUSTER
 from apphub.proxy.envoy.rundir import private_directory, write_private
@@ -33,8 +34,7 @@ LOOK, LOOK_CLOSELY = 0.1, 1.0
 NOTICED = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Meeting:
+class Meeting(Struct, frozen=True):
     """The folder, which only the hub's account can enter."""
 
     folder: Path

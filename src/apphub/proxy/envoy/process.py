@@ -13,11 +13,11 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 import structlog
+from msgspec.structs import replace
 
 from apphub.errors import HubError, Unavailable
 from apphub.kit.addresses import Address
@@ -96,6 +96,7 @@ class EnvoyProcess:
         self._alone = isinstance(edge, Edge) and edge.far is not None
         self._keepers, self._finder = _keepers(edge, papers)
         self._running: Running | None = None
+        self._began = 0.0
         self._stopped = False
 
     @property
@@ -105,6 +106,11 @@ class EnvoyProcess:
 
     async def ensure(self) -> None:
         """Have it running: adopt the one that does, replace one that differs, or start one."""
+        await self.begin()
+        await self.ready()
+
+    async def begin(self) -> None:
+        """Launch one unless one runs already; the rest of `ensure` is for `ready`."""
         check_socket_path(self._admin_socket)
         private_directory(self._edge.run_dir)
         for keeper in (*self._keepers, self._finder):
@@ -115,11 +121,18 @@ class EnvoyProcess:
             # It may end just now; then there is nothing to adopt.
             with suppress(ProcessLookupError):
                 self._hold(Running(found))
-            if await self._adopt(found):
+        if self._running is None:
+            await self._launch()
+
+    async def ready(self) -> None:
+        """Wait until what was launched listens, or adopt or replace what was found. Raises `EdgeFailed`."""
+        if self._running is not None and self._running.adopted:
+            if await self._adopt(self._running.identity):
                 return
             log.info("edge_replaced", pid=self.pid)
             await self._end(grace=5)
-        await self._start()
+            await self._launch()
+        await self._up()
 
     async def _adopt(self, found: Identity) -> bool:
         if self.pid is None or found.fingerprint != self._fingerprint:
@@ -179,6 +192,13 @@ class EnvoyProcess:
         """Let go of it and leave it running, for the next hub to adopt."""
         self._hold(None)
 
+    async def forsake(self) -> None:
+        """Undo a `begin` of which nothing came: end what it launched, leave alone what it found."""
+        if self._running is not None and self._running.adopted:
+            await self.close()
+        else:
+            await self.drain_and_stop(0)
+
     def _hold(self, running: Running | None) -> None:
         if self._running is not None:
             self._running.close()
@@ -196,24 +216,27 @@ class EnvoyProcess:
             return None
         return identify(pid, configs[0].stem.removeprefix("bootstrap-"))
 
-    async def _start(self) -> None:
+    async def _launch(self) -> None:
         check_free(self._edge.bind)
         for old in self._edge.run_dir.glob("bootstrap-*.json"):
             old.unlink()
         write_private(self._config, self._content)
-        began = time.monotonic()
+        self._began = time.monotonic()
         try:
             self._hold(await launch(self._config, self._log, self._fingerprint, alone=self._alone))
         except OSError as error:
             raise EdgeFailed(f"The edge (Envoy) cannot be started: {error}.") from error
         assert self._running is not None
         self._running.identity.save(self._record)
+
+    async def _up(self) -> None:
+        assert self._running is not None
         try:
             await self.wait_ready()
         except EdgeFailed:
             await self._running.stop()
             raise
-        log.info("edge_started", pid=self.pid, seconds=round(time.monotonic() - began, 3))
+        log.info("edge_started", pid=self.pid, seconds=round(time.monotonic() - self._began, 3))
 
     async def _keep_running(self) -> None:
         failures = 0
@@ -235,7 +258,8 @@ class EnvoyProcess:
     async def _start_again(self, failures: int) -> int:
         await asyncio.sleep(min(LONGEST_PAUSE, 0.125 * 2**failures) if failures else 0)
         try:
-            await self._start()
+            await self._launch()
+            await self._up()
         except HubError as error:
             self._hold(None)
             log.error("edge_not_started", error=str(error), attempts=failures + 1)

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from apphub.kit.apphosts import AppHosts
 from apphub.proxy.envoy.resources import ASLEEP, SCOPE_HEADER, UNSENT_HEADER
@@ -45,8 +46,7 @@ a{color:#8bf}}</style>
 _RELOAD = '<meta http-equiv="refresh" content="2">\n'
 
 
-@dataclass(frozen=True, slots=True)
-class OwnHosts:
+class OwnHosts(Struct, frozen=True):
     """Hosts of apps that have their own, and where people find the hub: https://hub.example/hub/."""
 
     apps: AppHosts

@@ -14,7 +14,8 @@ say and where the app is, which no one else sets: to read a name is what costs t
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from apphub.proxy.base import ANYWHERE, AT_HOST, Guard, Route, Scope
 from apphub.proxy.envoy.wire import Resource, block, count, high_block, text, varint

@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from itertools import islice
+
+from msgspec import Struct
 
 from apphub.proxy.envoy.wire import Resource, response
 
@@ -22,15 +23,13 @@ BATCH = 500
 Table = Mapping[str, Resource]
 
 
-@dataclass(frozen=True, slots=True)
-class _Flight:
+class _Flight(Struct, frozen=True):
     nonce: str
     #: Version by scope; None: taken away.
     versions: dict[str, str | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """A scope that an edge will not take, and its words."""
 
     scope: str

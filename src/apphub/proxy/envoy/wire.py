@@ -9,8 +9,9 @@ the stream needs exists: lengths, strings, small numbers; unknown fields are ski
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 TYPE_URL = "type.googleapis.com/envoy.config.route.v3.ScopedRouteConfiguration"
 
@@ -93,8 +94,7 @@ class Resource(NamedTuple):
     content: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """What an edge says: hello with what it holds, or yes or no to a response (DeltaDiscoveryRequest)."""
 
     node: str = ""

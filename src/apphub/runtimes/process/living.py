@@ -10,8 +10,9 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from apphub.kit.addresses import Address
 from apphub.runtimes.base import Life, Ref, Sight
@@ -24,8 +25,7 @@ ABSENT = Sight(Life.ABSENT)
 LOOK = 1.0
 
 
-@dataclass(slots=True)
-class Running:
+class Running(Struct):
     """A main process that lives."""
 
     record: Record

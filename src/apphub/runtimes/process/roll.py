@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 #: Pid and start time of a main process.
 Leader = tuple[int, int]
@@ -17,8 +18,7 @@ Leader = tuple[int, int]
 Signalling = Callable[[dict[str, Leader | None], int, bool], Awaitable[dict[str, int]]]
 
 
-@dataclass(slots=True)
-class _Batch:
+class _Batch(Struct):
     of: dict[str, Leader | None] = field(default_factory=dict)
     task: asyncio.Task[dict[str, int]] | None = None
 
