@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import structlog
@@ -54,7 +55,7 @@ def build_app(hub: Hub) -> Litestar:
         before_send=[tell_methods],
     )
     keep_methods(app)
-    app.state.document = document(app, hub.urls.base)
+    app.state.document = cache(lambda: document(app, hub.urls.base))  # made when it is first asked for
     return app
 
 

@@ -25,9 +25,10 @@ import uvloop
 
 from apphub import __version__
 from apphub.app import build_app, edge_door, server_door
-from apphub.cluster import announced, door_open, far_of, is_far, read_edge_key
+from apphub.cluster import announced, door_open
 from apphub.db import once_there
 from apphub.declared.reload import Reader
+from apphub.edge import attended, launched
 from apphub.errors import HubError, Unavailable
 from apphub.folder import hold, meeting_of, open_folder, others
 from apphub.hub import Hub, open_hub, place_of
@@ -35,14 +36,9 @@ from apphub.kit import metrics
 from apphub.kit.addresses import Address
 from apphub.kit.files import settle
 from apphub.kit.log import set_up
-from apphub.kit.secrets import Keys
 from apphub.kit.urls import Urls
-from apphub.passes.tokens import Signer
-from apphub.proxy.envoy.bootstrap import Edge, TlsFiles
 from apphub.proxy.envoy.control import ControlPlane
 from apphub.proxy.envoy.meeting import NOTICED, Meeting
-from apphub.proxy.envoy.process import EnvoyProcess
-from apphub.proxy.envoy.replies import OwnHosts
 from apphub.settings import Settings, app_hosts
 from apphub.web.server import BACKLOG, serving
 
@@ -97,20 +93,34 @@ async def _serve(
     settings: Settings, part: Part, places: Places, reader: Reader | None, file: Path | None
 ) -> bool:
     """Whether to start again in place."""
+    gc.disable()  # what a start makes stays: to look through it again and again takes a tenth of the time
     stop, again = asyncio.Event(), asyncio.Event()
     _heed_signals(stop, again)
     try:
         async with AsyncExitStack() as stack:
+            # An edge comes up while the doors are made, once the hub has a table for it, and ends before they close.
             if part != "proxy":
-                hub = await stack.enter_async_context(_hub(settings, places, stop, reader, file))
+                opened = await stack.enter_async_context(_hub(settings, places, stop, reader, file))
             if part != "hub":
-                await stack.enter_async_context(_edge(settings, places, again))
+                edge = await stack.enter_async_context(launched(settings, places.meeting, places.edge))
             if part != "proxy":
-                _greet(hub)
+                await stack.enter_async_context(_doors(settings, places, opened))
+            if part != "hub":
+                await stack.enter_async_context(attended(edge, again, DRAIN))
+            if part != "proxy":
+                _greet(opened.hub)
+            _keep_what_is_there()
             await stop.wait()
     except* HubError as group:
         raise _first(group) from None
     return again.is_set()
+
+
+def _keep_what_is_there() -> None:
+    """Never look through it for garbage again: that would stop everybody else."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def _first(group: BaseExceptionGroup[HubError]) -> HubError:
@@ -121,26 +131,20 @@ def _first(group: BaseExceptionGroup[HubError]) -> HubError:
     return found
 
 
-@asynccontextmanager
-async def _edge(settings: Settings, places: Places, again: asyncio.Event) -> AsyncGenerator[None]:
-    envoy = EnvoyProcess(edge_of(settings, places))
-    await envoy.ensure()
-    async with asyncio.TaskGroup() as group:
-        supervisor = group.create_task(envoy.supervise())
-        try:
-            yield
-        finally:
-            supervisor.cancel()
-            if again.is_set():
-                await envoy.close()
-            else:
-                await envoy.drain_and_stop(DRAIN)
+class Opened(NamedTuple):
+    """A hub whose control plane listens, and whose doors do not yet."""
+
+    hub: Hub
+    #: Where servers will find it.
+    address: Address
+    #: When it began, of `time.perf_counter`.
+    begun: float
 
 
 @asynccontextmanager
 async def _hub(
     settings: Settings, places: Places, stop: asyncio.Event, reader: Reader | None, file: Path | None
-) -> AsyncGenerator[Hub]:
+) -> AsyncGenerator[Opened]:
     begun = time.perf_counter()
     meeting, number = places.meeting, places.hub
     address = _api_address(settings, shared=others(settings.data_dir, "hub", number))
@@ -152,22 +156,26 @@ async def _hub(
         return open_hub(settings, f"http://{address}", plane, stop, reader, file, door)
 
     async with once_there(begin, stop) as hub:
-        app = build_app(hub)
-        doors = (
-            (edge_door(app, hub), _listen_for_edges(meeting.hub(number))),
-            (server_door(app, hub), _listen_for_servers(address)),
-        )
-        async with (
-            serving(doors, patience=PATIENCE, drain=DRAIN),
-            door_open(settings, place_of(settings, alone=False), meeting, hub.keys),
-        ):
-            gc.collect()
-            gc.freeze()  # what is there by now stays: looking through it again would stop everybody else
-            metrics.STARTUP.observe(time.perf_counter() - begun)
-            try:
-                yield hub
-            finally:
-                await _take_leave(meeting, number, hub)
+        yield Opened(hub, address, begun)
+
+
+@asynccontextmanager
+async def _doors(settings: Settings, places: Places, opened: Opened) -> AsyncGenerator[None]:
+    hub, meeting, number = opened.hub, places.meeting, places.hub
+    app = build_app(hub)
+    doors = (
+        (edge_door(app, hub), _listen_for_edges(meeting.hub(number))),
+        (server_door(app, hub), _listen_for_servers(opened.address)),
+    )
+    async with (
+        serving(doors, patience=PATIENCE, drain=DRAIN),
+        door_open(settings, place_of(settings, alone=False), meeting, hub.keys),
+    ):
+        metrics.STARTUP.observe(time.perf_counter() - opened.begun)
+        try:
+            yield
+        finally:
+            await _take_leave(meeting, number, hub)
 
 
 async def _take_leave(meeting: Meeting, number: int, hub: Hub) -> None:
@@ -193,25 +201,6 @@ def _listen_for_servers(address: Address) -> socket.socket:
     listener.bind(tuple(address))
     listener.listen(BACKLOG)
     return listener
-
-
-def edge_of(settings: Settings, places: Places) -> Edge:
-    """The edge that the settings ask for."""
-    tls, apps = settings.tls, settings.apps
-    key = read_edge_key(settings) if is_far(settings) else None
-    name = f"edge-{places.edge}"
-    return Edge(
-        run_dir=places.meeting.folder / f"edge-{places.edge}",
-        bind=settings.bind,
-        base_url=settings.base_url,
-        tls=TlsFiles(tls.certificate.resolve(), tls.key.resolve()) if tls is not None else None,
-        trusted_proxies=settings.trusted_proxies,
-        meeting=places.meeting,
-        name=name if key is None else f"{name}@{socket.gethostname()}",
-        keys=Signer(Keys.load(settings.secret_key_file)).key_set_json() if key is None else key.passes,
-        far=far_of(settings, key) if key is not None else None,
-        own=OwnHosts(apps, f"{settings.public_url}{settings.base_url}hub/") if apps is not None else None,
-    )
 
 
 def _heed_signals(stop: asyncio.Event, again: asyncio.Event) -> None:

@@ -10,7 +10,7 @@ import typer
 
 def schema() -> None:
     """Print the JSON Schema of the settings file, for editors."""
-    from apphub.settings import schema as made
+    from apphub.settings.json_schema import schema as made
 
     typer.echo(json.dumps(made(), indent=2, ensure_ascii=False))
 
@@ -20,7 +20,7 @@ def reference(
 ) -> None:
     """Print a reference, as kept in docs/reference: of all settings, or of the API."""
     if what == "settings":
-        from apphub.settings import reference as made
+        from apphub.settings.reference_page import reference as made
     else:
         from apphub.app import reference as made
 

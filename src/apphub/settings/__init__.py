@@ -1,6 +1,8 @@
-"""All settings, and the only reader of the settings file and the environment."""
+"""All settings, and the only reader of the settings file and the environment.
 
-from apphub.settings.json_schema import schema
+Papers about them (`json_schema`, `reference_page`) are apart: no hub has a use for what they import.
+"""
+
 from apphub.settings.load import Loaded, load, read
 from apphub.settings.look import Look
 from apphub.settings.model import (
@@ -23,7 +25,6 @@ from apphub.settings.model import (
 from apphub.settings.outside import require_usable, warnings
 from apphub.settings.problems import Problem, SettingsError
 from apphub.settings.quota import Quota
-from apphub.settings.reference_page import reference
 
 __all__ = [
     "TLS",
@@ -48,8 +49,6 @@ __all__ = [
     "effective_profiles",
     "load",
     "read",
-    "reference",
     "require_usable",
-    "schema",
     "warnings",
 ]

@@ -47,7 +47,7 @@ class HubRequest(Request[Any, Any, State]):
     @property
     def document(self) -> dict[str, Any]:
         """The document of the API (OpenAPI 3.1)."""
-        return cast("dict[str, Any]", self.app.state.document)
+        return cast("dict[str, Any]", self.app.state.document())
 
     @property
     def book(self) -> Book:

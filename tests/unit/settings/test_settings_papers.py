@@ -6,7 +6,9 @@ import json
 import re
 from pathlib import Path
 
-from apphub.settings import Settings, load, read, reference, require_usable, schema
+from apphub.settings import Settings, load, read, require_usable
+from apphub.settings.json_schema import schema
+from apphub.settings.reference_page import reference
 from apphub.settings.shapes import keys
 
 ROOT = Path(__file__).parents[3]
