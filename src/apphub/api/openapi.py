@@ -40,6 +40,7 @@ _REFUSALS = {
     403: "Nobody known asks, or somebody who may not.",
     404: "It is not there, or the caller may not know that it is.",
     405: "This cannot be done by the API.",
+    408: "The body takes too long to come.",
     409: "It clashes with what is.",
     413: "The body is too large.",
     429: "Not now; `Retry-After` says when (seconds).",
@@ -130,7 +131,7 @@ def statuses(one: Operation) -> dict[int, Any]:
     """Every answer by its status, refusals too."""
     it = one.says
     found: set[int] = set(it.refuses)
-    found |= {400, 413} if it.takes is not None else set()
+    found |= {400, 408, 413} if it.takes is not None else set()
     found |= {400} if it.query else set()
     found |= {400, 409, 422} if it.keyed else set()
     found |= {404} if one.parameters else set()

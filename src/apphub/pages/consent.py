@@ -21,7 +21,7 @@ from apphub.web.says import FORM, HTML, Query, says
 
 _PATH = "/hub/api/oauth2/authorize"
 _WHY = "who is not signed in is sent to do so; the rest is checked for the app asked for"
-_ANSWERS = {200: HTML, 302: None, 400: HTML, 403: HTML, 413: HTML}
+_ANSWERS = {200: HTML, 302: None, 400: HTML, 403: HTML, 408: HTML, 413: HTML}
 _QUERY = (
     Query("client_id", str, "The app."),
     Query("redirect_uri", str, "An address of the app; its only one, when nothing is said."),

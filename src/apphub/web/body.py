@@ -1,4 +1,4 @@
-"""The body of one request: bounded for whoever reads it, and heard out before the answer.
+"""The body of one request: bounded in size and time, and heard out before the answer.
 
 An answer that begins while the client still sends ends with the connection closed under it,
 and the edge then says that the hub is away, whatever the answer was. So what nobody read,
@@ -7,11 +7,13 @@ of a request that was refused by its headers or for its size, is read and thrown
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from typing import Any
 
 from litestar.types import Receive, Scope
 
-from apphub.web.errors import TooLarge
+from apphub.web.errors import TooLarge, TooSlow
 from apphub.web.server import Exchange
 
 #: Largest body, in bytes, by what the path begins with; the last one counts for all others.
@@ -20,6 +22,9 @@ LIMIT = 2_000_000
 
 #: So much is heard out, in bytes; who sends still more may miss the answer.
 HEARD_OUT = 1_000_000_000
+
+#: Seconds that a body may take, from when it is first waited for: what is longest over a line of 270 kbit/s.
+WITHIN = 60.0
 
 
 class Body:
@@ -37,6 +42,7 @@ class Body:
         self._exchange = exchange
         self._path = path
         self._got = 0
+        self._until: float | None = None
         #: Nothing more of it will come.
         self.over = _has_none(scope, headers)
 
@@ -50,7 +56,7 @@ class Body:
         return body
 
     async def receive(self) -> Any:
-        """The next message; raises `TooLarge` once the body is larger than may be."""
+        """The next message; raises `TooLarge` once the body is larger than may be, `TooSlow` when it takes too long."""
         message = await self._next()
         if self._got and self._got > (limit := _limit(self._path)):
             await self.hear_out()
@@ -59,17 +65,28 @@ class Body:
 
     async def hear_out(self) -> None:
         """Read what is left and keep none of it."""
-        while not self.over and self._got < HEARD_OUT:
-            await self._next()
+        with suppress(TooSlow):
+            while not self.over and self._got < HEARD_OUT:
+                await self._next()
 
     async def _next(self) -> Any:
-        message = await self._receive()
+        message: Any = await (self._receive() if self.over else self._in_time())
         if message["type"] == "http.request":
             self._got += len(message.get("body", b""))
             self.over = not message.get("more_body", False)
         else:
             self.over = True  # the client has gone
         return message
+
+    async def _in_time(self) -> Any:
+        if self._until is None:
+            self._until = asyncio.get_running_loop().time() + WITHIN
+        try:
+            async with asyncio.timeout_at(self._until):
+                return await self._receive()
+        except TimeoutError:
+            self.over = True  # for us: what still comes is not waited for
+            raise TooSlow(f"The body of the request has not come within {WITHIN:g} seconds.") from None
 
 
 def _too_large(limit: int) -> TooLarge:

@@ -22,7 +22,18 @@ from apphub.people.model import Declared
 from apphub.services.actions import NotModifiable
 from apphub.web.json import answer
 
+
+class TooLarge(Invalid):
+    """The body is larger than may be."""
+
+
+class TooSlow(Invalid):
+    """The body has not come in time."""
+
+
 STATUSES: tuple[tuple[type[HubError], int], ...] = (
+    (TooSlow, 408),
+    (TooLarge, 413),
     (Invalid, 400),
     (Unauthenticated, 403),  # as JupyterHub's API answers; pages send people to sign in instead
     (Forbidden, 403),
@@ -36,14 +47,8 @@ STATUSES: tuple[tuple[type[HubError], int], ...] = (
 )
 
 
-class TooLarge(Invalid):
-    """The body is larger than may be."""
-
-
 def status_of(error: Exception) -> int:
     """The HTTP status that tells of this error."""
-    if isinstance(error, TooLarge):
-        return 413
     if isinstance(error, HubError):
         return next((status for kind, status in STATUSES if isinstance(error, kind)), 500)
     if isinstance(error, HTTPException):
@@ -75,6 +80,8 @@ def headers_of(error: Exception) -> dict[str, str]:
         return {"retry-after": str(max(1, round(error.retry_after.total_seconds())))}
     if isinstance(error, Unavailable):
         return {"retry-after": "2"}
+    if isinstance(error, TooSlow):
+        return {"connection": "close"}  # the rest of the body would be taken for the next request
     if isinstance(error, MethodNotAllowedException):
         return dict(error.headers or {})
     return {}

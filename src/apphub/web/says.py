@@ -31,7 +31,7 @@ class Says(Struct, frozen=True):
 
     An answer is the type of its JSON, `Events` of such a type, a media type (text) where it is
     no JSON, or None where it has no body. `refuses` names only what does not follow from the route: whoever takes a
-    body may find it wrong (400) or too large (413), a path may lead nowhere (404), and what
+    body may find it wrong (400), too slow (408) or too large (413), a path may lead nowhere (404), and what
     needs a right refuses others (403).
     """
 
