@@ -92,7 +92,7 @@ async def test_the_hubs_scope_is_sent_first_and_an_edge_is_listed_while_it_is_co
     async with serving(socket, _scope("user/ada")) as control:
         async with FakeEdge(socket) as edge:
             await edge.hello("one")
-            assert list((await edge.hears())[0]) == ["hub", "user/ada"]
+            assert list((await edge.hears())[0]) == ["hub", "hub/api", "user/ada"]
             assert control.edges == {"one"}
         async with asyncio.timeout(3):
             while control.edges:
@@ -237,7 +237,7 @@ async def test_a_real_edge_keeps_its_routes_over_a_restart_of_the_hub_and_takes_
         with capture_logs() as logs:
             await rig.control.start(after)
             await _connected(rig.control)
-        assert [entry["held"] for entry in logs if entry["event"] == "edge_connected"] == [4]
+        assert [entry["held"] for entry in logs if entry["event"] == "edge_connected"] == [5]
         assert await rig.control.publish(after)
         assert (await rig.get("/user/ada/")).text.startswith("ada\n")
         assert (await rig.get("/user/moved/")).text.startswith("bob\n")

@@ -98,6 +98,14 @@ async def test_everything_else_is_the_hubs(rig: Rig, path: str) -> None:
     assert f"hub\nGET {path} HTTP/1.1" in await _raw(rig, f"GET {path} HTTP/1.1\nHost: h\n\n")
 
 
+async def test_what_lies_beside_the_base_url_is_the_hubs_whatever_it_looks_like() -> None:
+    async with running(base_url="/apps/") as rig:
+        await rig.route(("/user/ada/", await rig.app("ada")))
+        assert (await rig.get("/apps/user/ada/x")).text.startswith("ada\n")
+        for path in ("/other/user/ada/x", "/other/hub/api/x", "/user/ada/x", "/apps"):
+            assert (await rig.get(path)).text.startswith(f"hub\nGET {path} ")
+
+
 async def test_a_websocket_is_kept_over_a_hundred_changes_and_the_end_of_its_route(rig: Rig) -> None:
     ada, other = await rig.app("ada"), await rig.app("other")
     await rig.route(("/user/ada/", ada))
@@ -172,7 +180,7 @@ async def test_a_trusted_proxy_is_believed_as_far_as_it_is_trusted() -> None:
 
 async def test_a_request_that_names_two_hosts_is_refused(rig: Rig) -> None:
     await rig.route(("/user/ada/", await rig.app("ada")))
-    for path in ("/user/ada/", "/hub/"):
+    for path in ("/user/ada/", "/hub/", "/hub/api/user", "/nowhere"):
         assert (await rig.get(path, host="one,two")).status_code == 400
         answer = await _raw(rig, f"GET {path} HTTP/1.1\nHost: one\nHost: two\n\n")
         assert answer.startswith("HTTP/1.1 400 ")

@@ -17,7 +17,7 @@ from msgspec import structs
 
 from apphub.kit.addresses import Address
 from apphub.proxy.base import Guard, Route, by_scope
-from apphub.proxy.envoy.resources import hub_resource, resource
+from apphub.proxy.envoy.resources import hub_resources, resource
 
 
 def _generic(name: str, key: list[str], routes: list[route.Route]) -> route.ScopedRouteConfiguration:
@@ -39,9 +39,18 @@ _OFF = Any(
 _UNGUARDED = {"edge": _OFF}
 
 
+#: A request with two Host headers has no route.
+_ONE_HOST = route.HeaderMatcher(
+    name=":authority",
+    string_match=matcher.StringMatcher(contains=","),
+    invert_match=True,
+    treat_missing_header_as_empty=True,
+)
+
+
 def _generic_route(prefix: str, target: str, *, guard: str = "", **action: object) -> route.Route:
     made = route.Route(
-        match=route.RouteMatch(prefix=prefix),
+        match=route.RouteMatch(prefix=prefix, headers=[_ONE_HOST]),
         route=route.RouteAction(cluster="apps", timeout=timedelta(0), **action),
     )
     if guard:
@@ -79,7 +88,7 @@ def _with_streams(plain: route.Route, script: str = "streams") -> list[route.Rou
     streams = [
         dataclasses.replace(
             plain,
-            match=dataclasses.replace(plain.match, headers=[header]),
+            match=dataclasses.replace(plain.match, headers=[header, _ONE_HOST]),
             typed_per_filter_config=per_route,
         )
         for header in opens
@@ -203,7 +212,7 @@ def _to_hub(on: str, codes: list[int], **more: object) -> route.RouteAction:
 
 
 @pytest.mark.parametrize("base", ["", "/apps"])
-def test_the_hub_scope_is_the_message_the_generic_classes_would_write(base: str) -> None:
+def test_the_scopes_of_the_hub_are_the_messages_the_generic_classes_would_write(base: str) -> None:
     regex = matcher.RegexMatcher(regex="GET|HEAD|PUT|DELETE|OPTIONS")
     repeatable = route.HeaderMatcher(name=":method", string_match=matcher.StringMatcher(safe_regex=regex))
     private = [
@@ -216,7 +225,7 @@ def test_the_hub_scope_is_the_message_the_generic_classes_would_write(base: str)
     ]
     to_hub = [
         route.Route(
-            match=route.RouteMatch(prefix="/", headers=headers),
+            match=route.RouteMatch(prefix="/", headers=[*headers, _ONE_HOST]),
             route=_to_hub(*retried),
             typed_per_filter_config=_UNGUARDED,
         )
@@ -228,8 +237,11 @@ def test_the_hub_scope_is_the_message_the_generic_classes_would_write(base: str)
             ([], ("connect-failure,refused-stream,reset-before-request,retriable-headers", [])),
         )
     ]
-    wanted = _generic("hub", [".", "-"], [*private, *to_hub])
-    assert route.ScopedRouteConfiguration.parse(hub_resource(f"{base}/").content) == wanted
+    made = hub_resources(f"{base}/")
+    assert [route.ScopedRouteConfiguration.parse(one.content) for one in made.values()] == [
+        _generic("hub", [".", "-"], [*private, *to_hub]),
+        _generic("hub/api", ["hub", "api"], to_hub),
+    ]
 
 
 @settings(deadline=None, max_examples=50)

@@ -22,7 +22,7 @@ import structlog
 from apphub.errors import Unavailable, shown
 from apphub.proxy.base import Scope, Visitor
 from apphub.proxy.envoy.ended import write_ended
-from apphub.proxy.envoy.resources import HUB_SCOPE, hub_resource, resource
+from apphub.proxy.envoy.resources import hub_resources, resource
 from apphub.proxy.envoy.rundir import check_socket_path, private_directory
 from apphub.proxy.envoy.session import Session
 from apphub.proxy.envoy.wire import Malformed, Request, Resource
@@ -74,7 +74,7 @@ class ControlPlane:
         self._base_url = base_url
         self._patience = patience
         self._hides = hides
-        self._table: dict[str, Resource] = {HUB_SCOPE: hub_resource(self._base_url)}
+        self._table: dict[str, Resource] = hub_resources(self._base_url)
         self._sessions: set[Session] = set()
         self._callbacks: list[Callable[[int], None]] = []
         self._waiters: set[_Waiter] = set()

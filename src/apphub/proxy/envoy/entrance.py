@@ -1,9 +1,10 @@
 """The HTTP part of a listener: which headers pass, and how a request finds its scope.
 
-A request's scope is the pair of path segments after the base URL, for paths below `user/`
-and `services/`; everything else belongs to the hub. Envoy knows no default scope, so a
-header, computed before routing, holds either the path itself or a path of dots that no
-client can send (paths are normalised first), and the scope key is cut from it.
+A request's scope is the pair of path segments after the base URL. Whatever has none, and is not
+below `user/` or `services/`, belongs to the hub. Envoy knows no default scope: the scope key is cut
+from a header that holds the path, and what that leads nowhere is given a path of dots instead,
+which no client can send (paths are normalised first), by the filter that runs where there is no
+route (`hub.lua`). Where apps have hosts of their own, what the header holds is an expression.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from typing import Any
 from apphub.kit.apphosts import AppHosts
 from apphub.proxy.envoy.counts import router
 from apphub.proxy.envoy.guard import guard_filters
-from apphub.proxy.envoy.replies import BELOW_BASE, REFUSED_SCOPE, OwnHosts, local_replies
-from apphub.proxy.envoy.resources import HOST_KEY, HUB_KEY, SCOPE_HEADER
+from apphub.proxy.envoy.replies import BELOW_BASE, OwnHosts, local_replies
+from apphub.proxy.envoy.resources import HOST_KEY, SCOPE_HEADER, app_paths, depth_of, hub_path
 from apphub.proxy.envoy.typed import typed
 
 Json = dict[str, Any]
@@ -118,25 +119,16 @@ def _set(key: str, value: str, action: str) -> Json:
     return {"append": {"header": {"key": key, "value": value}, "append_action": action}}
 
 
-def depth_of(base_url: str) -> int:
-    """How many path segments the base URL has."""
-    return len([segment for segment in base_url.split("/") if segment])
-
-
-def hub_path(base_url: str) -> str:
-    """The scope header of requests for the hub: its key, as deep as that of an app."""
-    return "/" + "./" * depth_of(base_url) + "/".join(HUB_KEY)
-
-
 def _scope_value(base_url: str, apps: AppHosts | None) -> str:
-    path = _scope_expression(base_url)
     if apps is None:
-        return f"%CEL({path})%"
+        return "%REQ(:PATH)%"  # an expression takes a tenth of a request
     # Whatever its path says, a request for an app's host has a scope of that host alone. Expressions cannot
     # put texts together, so there are two.
     before = "/" + "./" * depth_of(base_url) + f"{HOST_KEY}/"
     here = _below_domain(apps)
-    return f"%CEL({here} && !{_SEVERAL} ? '{before}' : ({path}))%%CEL({here} && !{_SEVERAL} ? request.host : '')%"
+    paths = " || ".join(f"request.url_path.startsWith('{path}')" for path in app_paths(base_url))
+    path = f"({paths} ? request.url_path : '{hub_path(base_url)}')"
+    return f"%CEL({here} ? '{before}' : {path})%%CEL({here} ? request.host : '')%"
 
 
 def _below_domain(apps: AppHosts) -> str:
@@ -146,14 +138,6 @@ def _below_domain(apps: AppHosts) -> str:
     ports = " || ".join(f"request.host.contains('{domain}{dot}:')" for dot in ("", "."))
     return f"({ends} || {ports})"
 
-
-def _scope_expression(base_url: str) -> str:
-    apps = " || ".join(f"request.url_path.startsWith('{base_url}{kind}/')" for kind in ("user", "services"))
-    return f"{_SEVERAL} ? '{REFUSED_SCOPE}' : ({apps} ? request.url_path : '{hub_path(base_url)}')"
-
-
-#: Two Host headers arrive as one with a comma; such a request gets a scope that never exists.
-_SEVERAL = "request.host.contains(',')"
 
 #: Envoy's own pauses grow to half a minute: a hub that was away for long would wait so long for its edge.
 _RECONNECT = {"retry_back_off": {"base_interval": "0.1s", "max_interval": "1s"}}

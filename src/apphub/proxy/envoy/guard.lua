@@ -1,5 +1,5 @@
--- Runs for every request to a guarded app; after passes.lua, ask.lua and, where use is told
--- here, use.lua. See guard.py.
+-- Runs for every request to a guarded app, and for those that have no route; after passes.lua, ask.lua and, where
+-- use is told here, use.lua. See guard.py.
 local OURS = { @OURS@ }
 -- Passes that are looked at: a server below another one's path is sent two.
 local MOST = 5
@@ -87,14 +87,17 @@ local function passes_by(handle, headers, rule)
 end
 
 -- The app's id, once the request may go on, and the visitor's sign-in if there is one; nil where there is nothing
--- to guard, or the visitor has been answered. Where the app is comes last of all, and from here alone: whatever
+-- to guard (no route: see hub.lua, and for paths of apps `replies`), or the visitor has been answered. Where the app is comes last of all, and from here alone: whatever
 -- fails before sends the request nowhere.
 local function guard(handle)
   local name = handle:streamInfo():routeName() or ""
   local rule = rule_of(name)
   if not rule then
-    -- Where there is no route the router sends everybody to the hub.
-    if name ~= "" then refuse(handle, "503", "This edge does not know how to guard the app: it wants an update.\n") end
+    if name ~= "" then
+      refuse(handle, "503", "This edge does not know how to guard the app: it wants an update.\n")
+    elseif lead_to_hub then
+      lead_to_hub(handle)
+    end
     return nil
   end
   local may, session = passes_by(handle, handle:headers(), rule)

@@ -34,9 +34,12 @@ from apphub.proxy.envoy.resources import (
     METADATA,
     OWN,
     OWN_STREAMS,
+    SCOPE_HEADER,
     STREAMS,
     USED_PATH,
     WATCH,
+    app_paths,
+    hub_path,
 )
 from apphub.proxy.envoy.typed import typed
 
@@ -102,6 +105,9 @@ def guard_filters(
         "SESSION": SESSION_HEADER,
         "GUARD": METADATA,
         "ENDED": str(ended),
+        "APPS": _list(app_paths(base_url)),
+        "SCOPE": SCOPE_HEADER,
+        "HUB_PATH": hub_path(base_url),
     }
     return [
         {"name": FILTER, "typed_config": _guard(names, apps)},
@@ -134,6 +140,8 @@ def _source(names: dict[str, str], *files: str, cookie: str = cookies.PASS) -> J
 def _guard(names: dict[str, str], apps: AppHosts | None) -> Json:
     guard = ("passes.lua", "ask.lua", "guard.lua")
     others = {STREAMS: _source(names, *guard, "streams.lua")}
+    # Where the scope is an expression (see `entrance`) it has led to the hub already.
+    before = ["hub.lua"] if apps is None else []
     if apps is not None:
         # The one name that counts: a plain one may have been set by a neighbouring host.
         cookie = f"{apps.cookie_prefix}{cookies.PASS}"
@@ -142,7 +150,7 @@ def _guard(names: dict[str, str], apps: AppHosts | None) -> Json:
         others[HIDE] = _source(names, "hide.lua")
     return typed(
         "envoy.extensions.filters.http.lua.v3.Lua",
-        default_source_code=_source(names, "use.lua", *guard),
+        default_source_code=_source(names, *before, "use.lua", *guard),
         source_codes=others,
         # What the app is told changes nothing about the route, and to find it again takes a tenth of the request.
         clear_route_cache=False,

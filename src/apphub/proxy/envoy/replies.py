@@ -17,15 +17,12 @@ from typing import Any
 from msgspec import Struct
 
 from apphub.kit.apphosts import AppHosts
-from apphub.proxy.envoy.resources import ASLEEP, SCOPE_HEADER, UNSENT_HEADER
+from apphub.proxy.envoy.resources import ASLEEP, UNSENT_HEADER
 
 Json = dict[str, Any]
 
 #: Where the path below the base URL is kept (see `entrance`).
 BELOW_BASE = {"metadata_namespace": "apphub", "key": "below"}
-
-#: The scope header of a request that is refused: too short to hold a scope key, whatever the base URL.
-REFUSED_SCOPE = "refused"
 
 NO_STORE = ("cache-control", "no-store")
 AWAY = ["UF", "UH", "UC", "UR", "UO", "URX", "LR"]
@@ -61,7 +58,7 @@ def local_replies(base_url: str, own: OwnHosts | None = None, *, unsent: bool = 
 
 
 def _refused(base_url: str) -> Iterator[Json]:
-    when = _all(_flags(["NR"]), _header(SCOPE_HEADER, exact=REFUSED_SCOPE))
+    when = _all(_flags(["NR"]), _header(":authority", contains=","))
     yield _reply(when, 400, body=_text("The request names more than one host.\n"))
     # A path that cannot be normalised is refused before it is routed; to the API's clients nothing is there.
     unreadable = _all(_status(400), _path(re.escape(base_url) + "hub/api/.*%00.*"))

@@ -34,7 +34,9 @@ SCOPE_HEADER = "x-hub-scope"
 
 #: The scope of everything that is not an app; no app's scope can be called so.
 HUB_SCOPE = "hub"
-HUB_KEY = (".", "-")
+_HUB_KEY = (".", "-")
+#: The same by another key, for what is asked for most: it need not be found out that there is no other route.
+API_SCOPE = "hub/api"
 
 #: The first part of the scope of apps' own hosts; the second is the host.
 HOST_KEY = "."
@@ -66,7 +68,8 @@ FILTER, WATCH, METADATA = "edge", "watch", "apphub.guard"
 #: ScopedRouteConfiguration: 1 name, 3 key {1 fragment {1 string}}, 5 routes (RouteConfiguration);
 #: RouteConfiguration: 1 name, 2 hosts {1 name, 2 domains, 3 routes};
 #: Route: 1 match {1 prefix, 2 path, 14 prefix of whole segments, 6 headers {1 name, 7 present, 8 inverted,
-#: 13 string match {1 exact, 5 regex {2 text}}}}, 2 action {1 cluster, 4 endpoints by metadata,
+#: 13 string match {1 exact, 5 regex {2 text}, 7 part}, 14 missing is empty}}, 2 action {1 cluster,
+#: 4 endpoints by metadata,
 #: 5 prefix rewrite, 8 timeout, 9 retries, 36 stream limit
 #: {1 duration {1 seconds}}},
 #: 3 redirect {1 host, 3 status, 5 prefix rewrite, 7 scheme}, 7 direct response {1 status}, 9 headers to add,
@@ -98,6 +101,8 @@ _OPENS_STREAM = (
 _IS_PAGE = block(6, text(1, ":method") + block(13, block(5, text(2, "GET|HEAD")))) + block(
     6, text(1, "upgrade") + count(7, 1) + count(8, 1)
 )
+#: Two Host headers arrive as one with a comma. Such a request has no route (RFC 9112, 3.2: it is to be refused).
+_ONE_HOST = block(6, text(1, ":authority") + count(8, 1) + block(13, text(7, ",")) + count(14, 1))
 _OVERWRITE = count(3, 2)
 #: What the hub gave a visitor when it was asked; nothing for all others.
 _FRESH_PASS = block(10, block(1, text(1, "set-cookie") + text(2, f"%DYNAMIC_METADATA({METADATA}:cookie)%")))
@@ -143,22 +148,43 @@ def _retries(on: str) -> bytes:
     )
 
 
-def hub_resource(base_url: str) -> Resource:
-    """The resource of the hub's scope: everything goes to a hub, waiting some 3 s where none is there."""
+def depth_of(base_url: str) -> int:
+    """How many path segments the base URL has."""
+    return len([segment for segment in base_url.split("/") if segment])
+
+
+def hub_path(base_url: str) -> str:
+    """What stands for the path of a request for the hub: its key, as deep as that of an app."""
+    return "/" + "./" * depth_of(base_url) + "/".join(_HUB_KEY)
+
+
+def app_paths(base_url: str) -> tuple[str, ...]:
+    """Where the paths of all apps begin."""
+    return (f"{base_url}user/", f"{base_url}services/")
+
+
+def hub_resources(base_url: str) -> dict[str, Resource]:
+    """The scopes of the hub: everything goes to a hub, waiting some 3 s where none is there."""
     base = base_url.rstrip("/")
     # The edge asks the hub on a way of its own; from outside that path leads nowhere.
-    private = [
-        block(1, text(1, f"{base}/hub/{path}")) + block(7, count(1, 404)) + _UNGUARDED
+    private = b"".join(
+        block(3, block(1, text(1, f"{base}/hub/{path}")) + block(7, count(1, 404)) + _UNGUARDED)
         for path in (CHECK_PATH, USED_PATH, HUBS_PATH)
-    ]
+    )
     repeatable = block(6, text(1, ":method") + block(13, block(5, text(2, _REPEATABLE_METHODS))))
-    to_hub = [
-        block(1, text(1, "/") + match)
-        + block(2, text(1, HUB_CLUSTER) + _FOREVER + block(9, _retries(on)))
-        + _UNGUARDED
+    to_hub = b"".join(
+        block(
+            3,
+            block(1, text(1, "/") + match + _ONE_HOST)
+            + block(2, text(1, HUB_CLUSTER) + _FOREVER + block(9, _retries(on)))
+            + _UNGUARDED,
+        )
         for match, on in ((repeatable, _REPEATABLE), (b"", _UNSENT))
-    ]
-    return _resource(HUB_SCOPE, HUB_KEY, b"".join(block(3, route) for route in (*private, *to_hub)))
+    )
+    return {
+        HUB_SCOPE: _resource(HUB_SCOPE, _HUB_KEY, private + to_hub),
+        API_SCOPE: _resource(API_SCOPE, ("hub", "api"), to_hub),
+    }
 
 
 def _host_routes(base: str, route: Route) -> bytes:
@@ -199,10 +225,10 @@ def _to_app(base: str, route: Route, plain: bytes, streams: bytes, unguarded: by
     rest = block(2, action)
     if route.guard is None:
         headers = b"".join(_header(name, value) for name, value in way)
-        return block(3, block(1, prefix) + rest + headers + unguarded)
+        return block(3, block(1, prefix + _ONE_HOST) + rest + headers + unguarded)
     rest += _FRESH_PASS + text(14, _rule(route.guard, way))
-    opening = (block(3, block(1, prefix + opens) + rest + streams) for opens in _OPENS_STREAM)
-    return b"".join(opening) + block(3, block(1, prefix) + rest + plain)
+    opening = (block(3, block(1, prefix + opens + _ONE_HOST) + rest + streams) for opens in _OPENS_STREAM)
+    return b"".join(opening) + block(3, block(1, prefix + _ONE_HOST) + rest + plain)
 
 
 def _way(route: Route) -> tuple[bytes, list[tuple[str, str]]]:
