@@ -45,6 +45,8 @@ class Body:
         self._until: float | None = None
         #: Nothing more of it will come.
         self.over = _has_none(scope, headers)
+        #: Nobody waits for the rest of it: the connection ends with the answer.
+        self.given_up = False
 
     def whole(self) -> bytes | None:
         """All of it, where it has come with the head; None: read it. Raises `TooLarge`."""
@@ -66,11 +68,12 @@ class Body:
     async def hear_out(self) -> None:
         """Read what is left and keep none of it."""
         with suppress(TooSlow):
-            while not self.over and self._got < HEARD_OUT:
+            while not self.over and not self.given_up and self._got < HEARD_OUT:
                 await self._next()
+        self.given_up = not self.over
 
     async def _next(self) -> Any:
-        message: Any = await (self._receive() if self.over else self._in_time())
+        message: Any = await (self._receive() if self.over or self.given_up else self._in_time())
         if message["type"] == "http.request":
             self._got += len(message.get("body", b""))
             self.over = not message.get("more_body", False)
@@ -85,7 +88,7 @@ class Body:
             async with asyncio.timeout_at(self._until):
                 return await self._receive()
         except TimeoutError:
-            self.over = True  # for us: what still comes is not waited for
+            self.given_up = True
             raise TooSlow(f"The body of the request has not come within {WITHIN:g} seconds.") from None
 
 

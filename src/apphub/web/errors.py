@@ -80,8 +80,6 @@ def headers_of(error: Exception) -> dict[str, str]:
         return {"retry-after": str(max(1, round(error.retry_after.total_seconds())))}
     if isinstance(error, Unavailable):
         return {"retry-after": "2"}
-    if isinstance(error, TooSlow):
-        return {"connection": "close"}  # the rest of the body would be taken for the next request
     if isinstance(error, MethodNotAllowedException):
         return dict(error.headers or {})
     return {}

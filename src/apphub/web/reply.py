@@ -124,6 +124,8 @@ class Reply:
         if message["type"] == "http.response.start":
             if not self._body.over:
                 await self._body.hear_out()
+            if self._body.given_up:
+                message["headers"] = [*message["headers"], (b"connection", b"close")]
             if self._method == "OPTIONS" and message["status"] == 204:
                 message["status"] = 200
             if not self._path.startswith(CHECK):
