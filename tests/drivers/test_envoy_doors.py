@@ -178,6 +178,9 @@ async def test_papers_are_made_anew_while_requests_pass(monkeypatch: pytest.Monk
         assert (await all_of_it.client.get("/hub/home")).status_code == 200
 
 
+_SECRET = {"cookie": "apphub=secret"}
+
+
 async def test_an_edge_takes_nobody_else_for_a_hub() -> None:
     async with land("one") as all_of_it:
         await all_of_it.client.get("/hub/home")
@@ -191,8 +194,10 @@ async def test_an_edge_takes_nobody_else_for_a_hub() -> None:
                 all_of_it.machines[0].address = address
                 # The true hub says where it is now; then only the impostor is left to ask.
                 await until(lambda at=str(address): heard_of(all_of_it, at))
-                answer = await all_of_it.client.get("/hub/home", headers={"cookie": "apphub=secret"})
-                assert answer.status_code == 503, name
+                # A connection to the true hub may still be open: it counts until the edge has closed it.
+                async with asyncio.timeout(10):
+                    while (await all_of_it.client.get("/hub/home", headers=_SECRET)).status_code != 503:
+                        assert not heard, name
                 assert not heard, name
                 all_of_it.machines[0].address = all_of_it.machines[0].door.bind[0]
                 await until(lambda: heard_of(all_of_it, str(all_of_it.machines[0].address)))
