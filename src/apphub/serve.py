@@ -93,7 +93,7 @@ async def _serve(
     settings: Settings, part: Part, places: Places, reader: Reader | None, file: Path | None
 ) -> bool:
     """Whether to start again in place."""
-    gc.disable()  # what a start makes stays: to look through it again and again takes a tenth of the time
+    gc.disable()  # what a start makes stays: to look through it again and again is a tenth of putting the application together
     stop, again = asyncio.Event(), asyncio.Event()
     _heed_signals(stop, again)
     try:

@@ -87,8 +87,8 @@ local function passes_by(handle, headers, rule)
 end
 
 -- The app's id, once the request may go on, and the visitor's sign-in if there is one; nil where there is nothing
--- to guard (no route: see hub.lua, and for paths of apps `replies`), or the visitor has been answered. Where the app is comes last of all, and from here alone: whatever
--- fails before sends the request nowhere.
+-- to guard (without a route a request is for the hub, or gets one of `replies`), or the visitor has been answered.
+-- Where the app is comes last of all, and from here alone: whatever fails before sends the request nowhere.
 local function guard(handle)
   local name = handle:streamInfo():routeName() or ""
   local rule = rule_of(name)

@@ -17,7 +17,7 @@ from typing import Any
 from msgspec import Struct
 
 from apphub.kit.apphosts import AppHosts
-from apphub.proxy.envoy.resources import ASLEEP, UNSENT_HEADER
+from apphub.proxy.envoy.resources import ASLEEP, UNSENT_HEADER, app_paths
 
 Json = dict[str, Any]
 
@@ -180,7 +180,7 @@ def _wants_html() -> Json:
 
 def _app(base_url: str) -> str:
     """The beginning of every app's path, as a regular expression."""
-    return re.escape(base_url) + "(?:user|services)/"
+    return f"(?:{'|'.join(map(re.escape, app_paths(base_url)))})"
 
 
 _KNOWN_BELOW: Json = {
