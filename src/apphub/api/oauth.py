@@ -8,7 +8,7 @@ from litestar import Response, post
 from apphub.api.schema.bodies import TradeCode
 from apphub.api.schema.shapes import BearerToken, OAuthError
 from apphub.errors import Invalid
-from apphub.web.errors import TooLarge, TooSlow
+from apphub.web.errors import BodyRefused
 from apphub.web.json import answer
 from apphub.web.needs import public
 from apphub.web.request import HubRequest
@@ -27,7 +27,7 @@ async def exchange(request: HubRequest) -> Response[bytes]:
         return answer(await request.hub.oauth.exchange(form, request.origin, request.by))
     except OAuth2Error as error:
         return answer({"error": error.error}, error.status_code)
-    except (TooLarge, TooSlow):
+    except BodyRefused:
         raise
     except Invalid as error:  # clients of OAuth understand its own errors only
         return answer({"error": "invalid_request", "error_description": str(error)}, 400)

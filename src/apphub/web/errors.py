@@ -23,11 +23,15 @@ from apphub.services.actions import NotModifiable
 from apphub.web.json import answer
 
 
-class TooLarge(Invalid):
+class BodyRefused(Invalid):
+    """The body of a request was not read to its end, whatever is in it."""
+
+
+class TooLarge(BodyRefused):
     """The body is larger than may be."""
 
 
-class TooSlow(Invalid):
+class TooSlow(BodyRefused):
     """The body has not come in time."""
 
 
