@@ -14,7 +14,7 @@ from apphub.db.among import among
 from apphub.db.together import Together
 
 
-async def test_what_is_asked_meanwhile_is_asked_in_one_go() -> None:
+async def test_what_is_asked_meanwhile_is_asked_in_one_go(db: Database) -> None:
     rounds: list[list[int]] = []
 
     async def double(asks: Sequence[int]) -> list[int]:
@@ -22,7 +22,7 @@ async def test_what_is_asked_meanwhile_is_asked_in_one_go() -> None:
         await asyncio.sleep(0.01)
         return [2 * ask for ask in asks]
 
-    doubled = Together(double, most=4)
+    doubled = Together(db, double, most=4)
     first = asyncio.create_task(doubled(1))
     await asyncio.sleep(0.001)
     rest = [asyncio.create_task(doubled(number)) for number in range(2, 9)]
@@ -30,18 +30,18 @@ async def test_what_is_asked_meanwhile_is_asked_in_one_go() -> None:
     assert rounds == [[1], [2, 3, 4, 5], [6, 7, 8]]
 
 
-async def test_a_fault_is_the_error_of_whoever_asked_for_it() -> None:
+async def test_a_fault_is_the_error_of_whoever_asked_for_it(db: Database) -> None:
     async def invert(asks: Sequence[int]) -> list[float]:
         await asyncio.sleep(0)
         return [1 / ask for ask in asks]
 
-    inverted = Together(invert)
+    inverted = Together(db, invert)
     answers = await asyncio.gather(*(inverted(number) for number in (1, 0, 2)), return_exceptions=True)
     assert [answers[0], answers[2]] == [1, 0.5]
     assert isinstance(answers[1], ZeroDivisionError)
 
 
-async def test_nobody_is_asked_one_by_one_while_the_database_is_away() -> None:
+async def test_nobody_is_asked_one_by_one_while_the_database_is_away(db: Database) -> None:
     tries = 0
 
     async def fail(_: Sequence[int]) -> list[int]:
@@ -50,13 +50,13 @@ async def test_nobody_is_asked_one_by_one_while_the_database_is_away() -> None:
         await asyncio.sleep(0)
         raise DatabaseAway
 
-    asked = Together(fail)
+    asked = Together(db, fail)
     answers = await asyncio.gather(*(asked(number) for number in range(9)), return_exceptions=True)
     assert all(isinstance(answer, DatabaseAway) for answer in answers)
     assert tries == 1
 
 
-async def test_whoever_gives_up_holds_nobody_up() -> None:
+async def test_whoever_gives_up_holds_nobody_up(db: Database) -> None:
     release = asyncio.Event()
     asked: list[int] = []
 
@@ -65,7 +65,7 @@ async def test_whoever_gives_up_holds_nobody_up() -> None:
         await release.wait()
         return list(asks)
 
-    same = Together(work)
+    same = Together(db, work)
     patient, impatient = (asyncio.create_task(same(number)) for number in (1, 2))
     late = asyncio.create_task(same(3))
     await asyncio.sleep(0)
@@ -80,27 +80,31 @@ async def test_whoever_gives_up_holds_nobody_up() -> None:
     assert 2 not in asked  # given up before it was asked
 
 
-async def test_it_is_part_of_nobodys_transaction(db: Database) -> None:
+async def test_what_is_asked_in_a_transaction_is_undone_with_it_and_nobody_elses_is(db: Database) -> None:
     async def insert(names: Sequence[str]) -> list[int]:
         async with db.write() as tx:
             add = sa.insert(t.groups).returning(t.groups.c.id)
             values = [{"name": name, "properties": {}} for name in names]
             return (await tx.execute(add, values)).scalars()
 
-    inserted = Together(insert)
+    inserted = Together(db, insert)
+    within = asyncio.Event()
 
     async def fail_in_a_transaction() -> None:
         async with db.as_one():
-            asked.append(asyncio.create_task(inserted("one")))
+            await inserted("undone")
+            within.set()
             await asyncio.sleep(0.01)
+            await inserted("undone too")
             raise LookupError
 
-    asked: list[asyncio.Task[int]] = []
+    failing = asyncio.create_task(fail_in_a_transaction())
+    await within.wait()
+    await asyncio.gather(inserted("kept"), inserted("kept too"))
     with pytest.raises(LookupError):
-        await fail_in_a_transaction()
-    await asyncio.gather(*asked, inserted("two"))
+        await failing
     async with db.read() as tx:
-        assert sorted((await tx.execute(sa.select(t.groups.c.name))).scalars()) == ["one", "two"]
+        assert sorted((await tx.execute(sa.select(t.groups.c.name))).scalars()) == ["kept", "kept too"]
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 500])

@@ -81,6 +81,8 @@ TYPES: list[Case] = [
     ("POST", "users/ada/tokens", {"scopes": "read:users"}, 400, "list of strings"),
     ("POST", "users/ada/tokens", {"scopes": ["no:such"]}, 400, "no:such"),
     ("POST", "users/ada/activity", {"last_activity": "yesterday"}, 400, "timestamp"),
+    ("POST", "users/nobody/activity", {"last_activity": "yesterday"}, 404, "nobody"),
+    ("POST", "users/ada/activity", {"servers": {"none": {"last_activity": "2020-01-01"}}}, 400, "none"),
     ("POST", "users/ada/activity", {"last_activity": "9999-12-31T23:59:59Z"}, 400, "future"),
     ("POST", "users/ada/servers/lab", [1], 400, "JSON object"),
     ("POST", "users/ada/servers/lab", {"profile": 1}, 400, "text"),

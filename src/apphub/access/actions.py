@@ -7,17 +7,16 @@ anything that decides these rights changes (topic `rights`, and that of the one 
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from msgspec import Struct
-
 from apphub.access import sessions, store
 from apphub.access.actor import Actor
+from apphub.access.actors import owner_actor, token_actor
 from apphub.access.grants import Grants, Target
+from apphub.access.memory import Memory, Seen, over
 from apphub.access.model import (
     MadeToken,
     MayNotCreateTokens,
@@ -29,6 +28,7 @@ from apphub.access.model import (
     TooMuch,
 )
 from apphub.access.scopes import IDENTIFY, check
+from apphub.access.uses import Uses
 from apphub.audit import By, insert_entry
 from apphub.db import Database, Tx
 from apphub.db.changes import RIGHTS, rights_of
@@ -36,8 +36,6 @@ from apphub.kit import clock, secrets
 
 #: A use is written down at most this often per credential.
 USE_RESOLUTION = timedelta(minutes=1)
-#: Resolved credentials kept in memory.
-REMEMBERED = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,74 +48,26 @@ class Session:
     expires: datetime
 
 
-class _Seen(Struct):
-    #: How far `changes.rights` had counted before it was looked up.
-    count: int
-    actor: Actor
-    #: Who it is in `changes.rights`; None for a service, whose rights change only when everybody's do.
-    whose: str | None
-    #: When it must be looked up again: the credential or one of its rights ends then.
-    until: datetime | None
-    noted: datetime
-
-
-def token_actor(credential: store.Credential) -> Actor:
-    """The actor that a valid token makes of its owner: with all their rights, or narrowed to the token's."""
-    owner = credential.owner
-    rights: tuple[Grants, ...] = (owner.grants,)
-    user = owner.name if owner.kind == "user" else None
-    if "inherit" not in credential.scopes:
-        scopes = (*credential.scopes, *(IDENTIFY if user else ()))
-        limit = Grants.of(scopes, user=user, server=credential.server)
-        # What every token may say about its owner needs no right of the owner's.
-        rights = (owner.grants | Grants.of(IDENTIFY, user=user), limit)
-    return Actor(
-        kind=owner.kind,
-        id=owner.id,
-        name=owner.name,
-        admin=owner.admin,
-        groups=owner.groups,
-        rights=rights,
-        token_id=credential.id,
-        session_id=credential.session_id,
-        session_public_id=credential.session_public_id,
-        server_id=credential.server_id,
-        program=credential.program,
-        expires=credential.expires,
-    )
-
-
-def owner_actor(owner: Owner) -> Actor:
-    """Somebody with all of their own rights."""
-    return Actor(
-        kind=owner.kind,
-        id=owner.id,
-        name=owner.name,
-        admin=owner.admin,
-        groups=owner.groups,
-        rights=(owner.grants,),
-    )
-
-
 class Access:
     """Credentials and tokens."""
 
     def __init__(self, db: Database, *, maximum_life: timedelta | None = None) -> None:
         self._db = db
         self._maximum_life = maximum_life
-        self._seen: OrderedDict[str, _Seen] = OrderedDict()
+        self._memory = Memory(db.changes.rights)
+        self._uses = Uses(db)
 
     async def by_token(self, token: str) -> Actor | None:
         """The actor behind an API token; None for one that is unknown, revoked or expired."""
         if not 0 < len(token) <= 512:
             return None
         key = secrets.digest(token)
-        if (seen := self._recall(key)) is not None:
+        if (seen := self._memory.recall(key)) is not None:
             return await self._used(seen)
         count = self._db.changes.rights.count
         async with self._db.read() as tx:
             credential = await store.find_credential(tx, token)
-        if credential is None or _over(credential.expires):
+        if credential is None or over(credential.expires):
             return None
         actor = token_actor(credential)
         until = _first(credential.expires, credential.owner.until)
@@ -137,12 +87,12 @@ class Access:
     async def _session(
         self, key: str, *, digest: str | None = None, public_id: str | None = None
     ) -> Actor | None:
-        if (seen := self._recall(key)) is not None:
+        if (seen := self._memory.recall(key)) is not None:
             return await self._used(seen)
         count = self._db.changes.rights.count
         async with self._db.read() as tx:
             found = await store.find_session(tx, digest=digest, public_id=public_id)
-        if found is None or _over(found[2]):
+        if found is None or over(found[2]):
             return None
         session_id, known_as, expires, last_activity, owner = found
         actor = replace(
@@ -278,7 +228,7 @@ class Access:
         found = None
         if wire_id[:1] == "a" and number.isascii() and number.isdigit() and len(number) < 19:
             found = await store.find_token(tx, int(number))
-        if found is None or found.kind != "user" or found.owner != name or _over(found.expires):
+        if found is None or found.kind != "user" or found.owner != name or over(found.expires):
             raise NoSuchToken(wire_id, name)
         return found
 
@@ -306,18 +256,12 @@ class Access:
         lives = [one for one in (life, self._maximum_life) if one is not None]
         return now + min(lives) if lives else None
 
-    def _recall(self, key: str) -> _Seen | None:
-        """What has been looked up, while it holds."""
-        seen = self._seen.get(key)
-        if seen is None or not self._db.changes.rights.unchanged(seen.whose, seen.count) or _over(seen.until):
-            return None
-        self._seen.move_to_end(key)
-        return seen
-
-    async def _used(self, seen: _Seen) -> Actor:
+    async def _used(self, seen: Seen) -> Actor:
         """Its actor, once the use is written down where that is due."""
-        if clock.now() - seen.noted >= USE_RESOLUTION:
-            await self._note(seen)
+        now = clock.now()
+        if now - seen.noted >= USE_RESOLUTION:
+            seen.noted = now
+            await self._uses.note(seen.actor, now)
         return seen.actor
 
     async def _remember(
@@ -330,17 +274,9 @@ class Access:
     ) -> Actor:
         whose = None if actor.user_id is None else str(actor.user_id)
         noted = last_used or datetime.min.replace(tzinfo=clock.now().tzinfo)
-        seen = _Seen(count, actor, whose, until, noted)
-        self._seen[key] = seen
-        self._seen.move_to_end(key)
-        if len(self._seen) > REMEMBERED:
-            self._seen.popitem(last=False)
+        seen = Seen(count, actor, whose, until, noted)
+        self._memory.keep(key, seen)
         return await self._used(seen)
-
-    async def _note(self, seen: _Seen) -> None:
-        seen.noted = clock.now()
-        async with self._db.write() as tx:
-            await store.note_use(tx, token_id=seen.actor.token_id, user_id=seen.actor.user_id, now=seen.noted)
 
 
 async def _token_owner(tx: Tx, actor: Actor, name: str) -> Owner:
@@ -359,10 +295,6 @@ def _told(token_id: int, new: NewToken) -> dict[str, Any]:
         "scopes": list(new.scopes),
         "expires": clock.wire_time(new.expires),
     }
-
-
-def _over(end: datetime | None) -> bool:
-    return end is not None and end <= clock.now()
 
 
 def _first(*moments: datetime | None) -> datetime | None:

@@ -13,6 +13,7 @@ from apphub.access.model import NewToken, NoSuchRole, Owner, Token
 from apphub.db import Tx
 from apphub.db import tables as t
 from apphub.db.among import among
+from apphub.db.forward import forward
 from apphub.db.types import as_json, from_micros, json_row, json_rows, to_micros
 from apphub.kit import clock, secrets
 
@@ -288,15 +289,10 @@ _INSERT_TOKENS = sa.insert(t.tokens)
 _INSERT_TOKEN = _INSERT_TOKENS.returning(k.id)
 _DELETE_TOKEN = sa.delete(t.tokens).where(k.id == sa.bindparam("token")).returning(k.user_id)
 _DELETE_OF_SERVERS = sa.delete(t.tokens).where(among(k.server_id, "servers"))
-_USED = sa.update(t.tokens).where(k.id == sa.bindparam("token")).values(last_used=sa.bindparam("now"))
-_ACTIVE = (
-    sa.update(t.users)
-    .where(
-        u.id == sa.bindparam("user"),
-        sa.or_(u.last_activity.is_(None), u.last_activity < sa.bindparam("now")),
-    )
-    .values(last_activity=sa.bindparam("now"))
-)
+
+
+_USED = forward(k.last_used)
+_ACTIVE = forward(u.last_activity)
 _ROLE_SCOPES = sa.select(r.scopes).where(r.name == sa.bindparam("role"))
 
 
@@ -358,12 +354,12 @@ async def delete_tokens_of_servers(tx: Tx, ids: Collection[int]) -> None:
         await tx.execute(_DELETE_OF_SERVERS, {"servers": ids})
 
 
-async def note_use(tx: Tx, *, token_id: int | None, user_id: int | None, now: datetime) -> None:
-    """Record that a token, and through it a person, has just been active."""
-    if token_id is not None:
-        await tx.execute(_USED, {"token": token_id, "now": now})
-    if user_id is not None:
-        await tx.execute(_ACTIVE, {"user": user_id, "now": now})
+async def note_uses(tx: Tx, tokens: Collection[int], people: Collection[int], now: datetime) -> None:
+    """Record that tokens, and people, have just been active; only ever forward."""
+    if tokens:
+        await tx.execute(_USED, {"ids": tokens, "seen": now})
+    if people:
+        await tx.execute(_ACTIVE, {"ids": people, "seen": now})
 
 
 # -- roles ---------------------------------------------------------------------------------

@@ -7,8 +7,8 @@ from typing import Any
 
 from litestar import Response, delete, get, post
 
-from apphub.access.actions import owner_actor
 from apphub.access.actor import Actor
+from apphub.access.actors import owner_actor
 from apphub.access.grants import Grants
 from apphub.access.model import MadeToken, NoSuchToken, Owner, Token
 from apphub.access.scopes import IDENTIFY, of_jupyterhub

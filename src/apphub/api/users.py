@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Literal
 
 from litestar import Response, delete, get, patch, post
@@ -11,7 +12,7 @@ from apphub.api.paging import PAGING, page_bounds, page_json, paged, wants_pages
 from apphub.api.schema.bodies import Activity, ChangeUser, CreateUser, CreateUsers
 from apphub.api.schema.shapes import UserModel
 from apphub.api.wire import SEE_USER, user_json
-from apphub.errors import Conflict, Invalid, NotFound, shown
+from apphub.errors import Conflict, Invalid, shown
 from apphub.people.model import UserExists
 from apphub.servers.views import ORDERS, Page
 from apphub.web.json import answer, empty
@@ -160,25 +161,27 @@ async def note_activity(request: HubRequest) -> Response[bytes]:
     """Servers say when they and their users were last active."""
     body = await request.body_json()
     name = request.segment("user")
-    account = await request.hub.views.find_account(name)
-    if account is None:
-        raise NotFound(f"No such user: {shown(name)}")
-    if not isinstance(body, dict):
-        raise Invalid("body must be a json dict")
-    servers = body.get("servers")
-    if body.get("last_activity") is None and not servers:
-        raise Invalid("body must contain at least one of `last_activity` or `servers`")
-    seen = moment(body["last_activity"]) if body.get("last_activity") is not None else None
-    times = {}
-    for server, told in _told(servers).items():
-        if account.server(server) is None:
-            raise Invalid(f"No such server {shown(server)} for user {account.person.name}")
-        times[server] = moment(told)
-    await request.hub.servers.note_activity(account.person.name, user=seen, servers=times)
+    try:
+        last, servers = _told(body)
+    except Invalid:
+        await request.hub.views.account(name)  # that nobody is called so is told first
+        raise
+    await request.hub.servers.note_activity(name, user=last, servers=servers)
     return empty()
 
 
-def _told(servers: Any) -> dict[str, Any]:
+def _told(body: Any) -> tuple[datetime | None, dict[str, datetime]]:
+    """When the user was last active, and each of their servers."""
+    if not isinstance(body, dict):
+        raise Invalid("body must be a json dict")
+    last, servers = body.get("last_activity"), body.get("servers")
+    if last is None and not servers:
+        raise Invalid("body must contain at least one of `last_activity` or `servers`")
+    times = {name: moment(told) for name, told in _told_of(servers).items()}
+    return None if last is None else moment(last), times
+
+
+def _told_of(servers: Any) -> dict[str, Any]:
     shape = "servers must be a dict of the form {server_name: {last_activity: timestamp}}"
     if servers is None:
         return {}

@@ -1,11 +1,12 @@
 """What many tasks ask for at the same moment, done as one.
 
-    find = Together(find_all)           # async (asks) -> answers, in their order
+    find = Together(db, find_all)       # async (asks) -> answers, in their order
     server = await find(7)
 
 A task asks for its own thing and waits for its own answer; what is asked while the database is
 busy with others is asked of it in one go after that. So nobody waits for company, and under
-load a round trip, a transaction and a commit serve many.
+load a round trip, a transaction and a commit serve many. What is asked within a transaction
+is done there: it sees what that one wrote, and is undone with it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
 from typing import Generic, TypeVar
 
-from apphub.db.engine import DatabaseAway
+from apphub.db.engine import Database, DatabaseAway
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -28,7 +29,10 @@ class Together(Generic[A, B]):
     of many must therefore do nothing when it fails.
     """
 
-    def __init__(self, work: Callable[[Sequence[A]], Awaitable[Sequence[B]]], most: int = 100) -> None:
+    def __init__(
+        self, db: Database, work: Callable[[Sequence[A]], Awaitable[Sequence[B]]], most: int = 100
+    ) -> None:
+        self._db = db
         self._work = work
         self._most = most
         self._waiting: list[tuple[A, asyncio.Future[B]]] = []
@@ -36,6 +40,8 @@ class Together(Generic[A, B]):
 
     async def __call__(self, ask: A) -> B:
         """The answer to this one."""
+        if self._db.joined:
+            return (await self._work([ask]))[0]
         answer: asyncio.Future[B] = asyncio.get_running_loop().create_future()
         self._waiting.append((ask, answer))
         if self._task is None:

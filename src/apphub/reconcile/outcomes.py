@@ -69,7 +69,7 @@ class Recorder:
     def __init__(self, db: Database, admission: Admission) -> None:
         self._db = db
         self._admission = admission
-        self._together = Together(self._record)
+        self._together = Together(db, self._record)
 
     async def record(self, outcome: Outcome) -> bool:
         """Whether it is recorded; False when the server is no longer ours."""

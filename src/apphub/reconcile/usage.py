@@ -12,7 +12,7 @@ from msgspec import Struct, field
 
 from apphub.db import Database, DatabaseAway
 from apphub.kit import clock
-from apphub.servers.store import note_used
+from apphub.servers.seen import note_used
 
 #: Between two writes (seconds).
 TOGETHER = 2.0

@@ -23,10 +23,11 @@ from apphub.errors import Conflict, Invalid, shown
 from apphub.kit import clock, metrics
 from apphub.people import People
 from apphub.people import store as people_store
-from apphub.people.model import Declared, NoSuchUser, Person, Source, UserExists, parse_user_name
+from apphub.people.model import Declared, Person, Source, UserExists, parse_user_name
 from apphub.profiles import Profiles
 from apphub.profiles.model import NoSuchProfile
 from apphub.servers import store
+from apphub.servers.activity import Active, Activity
 from apphub.servers.checks import Refusal, Room, refusals
 from apphub.servers.lookup import Lookup
 from apphub.servers.model import (
@@ -60,12 +61,14 @@ class Servers:
     #: Whether apps may have hosts of their own.
     app_hosts: bool = False
     _lookup: Lookup = field(init=False)
+    _activity: Activity = field(init=False)
     _starts: Starts = field(init=False)
 
     def __post_init__(self) -> None:
         starts = Starts(self.db, self.profiles, self.limits, self.admission, app_hosts=self.app_hosts)
         object.__setattr__(self, "_starts", starts)
         object.__setattr__(self, "_lookup", Lookup(self.db))
+        object.__setattr__(self, "_activity", Activity(self.db))
 
     async def create(self, by: By, key: ServerKey, ask: Ask) -> Server:
         """Make a named server that is stopped; raises `ServerExists` or `TooManyServers`."""
@@ -261,19 +264,8 @@ class Servers:
     async def note_activity(
         self, name: str, *, user: datetime | None, servers: Mapping[str, datetime]
     ) -> None:
-        """Record when a person and their servers were last active; only ever forward."""
-        async with self.db.write() as tx:
-            person_id = (await people_store.find_ids(tx, [name])).get(name)
-            if person_id is None:
-                raise NoSuchUser(name)
-            for server_name, seen in servers.items():
-                server = await store.find_server(tx, ServerKey(name, server_name))
-                if server is None:
-                    raise Invalid(f"No such server {server_name[:64]!r} for user {name}")
-                await store.update_activity(tx, server.id, seen)
-            latest = max([seen for seen in (user, *servers.values()) if seen is not None], default=None)
-            if latest is not None:
-                await store.update_user_activity(tx, person_id, latest)
+        """Record when a person and their servers were last active (see `Activity.note`)."""
+        await self._activity.note(Active(name, user, servers))
 
     async def _rename(self, tx: Tx, by: By, person: Person, name: str) -> str:
         """Refused while a server runs, whose address has the name in it."""

@@ -15,7 +15,7 @@ class Lookup:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._together = Together(self._find)
+        self._together = Together(db, self._find)
 
     async def find(self, server_id: int) -> Server | None:
         """The server as it is now, also of somebody who is being deleted."""

@@ -84,14 +84,11 @@ class Starts:
         self._limits = limits
         self._admission = admission
         self._app_hosts = app_hosts
-        self._together = Together(self._transaction)
+        self._together = Together(db, self._transaction)
 
     async def request(self, asked: Asked) -> Server:
         """The server that is on its way now; raises what refuses it."""
-        if self._db.joined:
-            [outcome] = await self._transaction([asked])
-        else:
-            outcome = await self._together(asked)
+        outcome = await self._together(asked)
         if isinstance(outcome, HubError):
             raise outcome
         return outcome

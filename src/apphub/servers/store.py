@@ -119,38 +119,6 @@ _ALL_EVENTS = (
     .where(e.server_id == sa.bindparam("server"))
     .order_by(e.id)
 )
-_ACTIVE = (
-    sa.update(t.servers)
-    .where(
-        c.id == sa.bindparam("server"),
-        sa.or_(c.last_activity.is_(None), c.last_activity < sa.bindparam("seen")),
-    )
-    .values(last_activity=sa.bindparam("seen"))
-)
-#: In the order of their ids, as everybody who changes several servers at once: nobody waits in a circle.
-_USED = (
-    sa.update(t.servers)
-    .where(
-        c.id.in_(
-            sa.select(c.id)
-            .where(
-                among(c.id, "ids"),
-                sa.or_(c.last_activity.is_(None), c.last_activity < sa.bindparam("seen")),
-            )
-            .order_by(c.id)
-            .with_for_update()
-        )
-    )
-    .values(last_activity=sa.bindparam("seen"))
-)
-_USER_ACTIVE = (
-    sa.update(t.users)
-    .where(
-        t.users.c.id == sa.bindparam("user"),
-        sa.or_(t.users.c.last_activity.is_(None), t.users.c.last_activity < sa.bindparam("seen")),
-    )
-    .values(last_activity=sa.bindparam("seen"))
-)
 
 
 def server_of(row: Any) -> Server:
@@ -326,18 +294,3 @@ async def list_events(tx: Tx, server_id: int, attempt: int, after: int = 0) -> l
 async def list_all_events(tx: Tx, server_id: int) -> list[Progress]:
     """Progress of every attempt that is remembered, oldest first."""
     return [Progress(*row) for row in await tx.execute(_ALL_EVENTS, {"server": server_id})]
-
-
-async def update_activity(tx: Tx, server_id: int, seen: datetime) -> None:
-    """Move a server's last activity forward, never back."""
-    await tx.execute(_ACTIVE, {"server": server_id, "seen": seen})
-
-
-async def note_used(tx: Tx, server_ids: Sequence[int], seen: datetime) -> None:
-    """Move the last activity of many servers forward, never back."""
-    await tx.execute(_USED, {"ids": server_ids, "seen": seen})
-
-
-async def update_user_activity(tx: Tx, user_id: int, seen: datetime) -> None:
-    """Move a person's last activity forward, never back."""
-    await tx.execute(_USER_ACTIVE, {"user": user_id, "seen": seen})
