@@ -1,11 +1,13 @@
 """What guarding costs at the edge, and how soon a change of routes counts.
 
-    make bench-edge [ARGS="--rounds 9 --seconds 2 --routes 10000 --only visits,routes,hub"]
+    make bench-edge [ARGS="--rounds 9 --seconds 2 --routes 10000 --only visits,sockets,routes,hub"]
 
 `visits`: requests per second and CPU per request to one app, through a real hub's edge, guarded and not, and
 through configurable-http-proxy without any authentication; interleaved rounds, medians of the ratios in each round.
 Once the proxies have one core, the app and the load the others; once all have the whole machine, as people run it,
 where Envoy uses every core and configurable-http-proxy cannot.
+`sockets`: messages per second and CPU per message over websockets, beside configurable-http-proxy, nginx without any
+rules (where it is installed) and the app itself.
 `routes`: with many routes present, how long a change takes until one and until two edges have acknowledged it;
 whether open websockets live through a thousand changes and a restart of the hub, and what that sends.
 `hub`: the same changes as a real hub counts them, while servers start and stop.
@@ -23,9 +25,11 @@ import sys
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS), str(TESTS / "drivers"), str(TESTS / "journeys")]
+sys.path[:0] = [str(TESTS), str(TESTS / "drivers"), str(TESTS / "journeys"), str(TESTS / "scale" / "bench")]
 
+import edge_sockets  # noqa: E402
 import edge_visits  # noqa: E402
+import uvloop  # noqa: E402
 from envoy_rig import running, second_edge  # noqa: E402
 from loads import Way, missing  # noqa: E402
 from route_changes import (  # noqa: E402
@@ -82,6 +86,19 @@ def _at_least(guarded: Way, other: Way, name: str, least: float) -> Promises:
     return {f"requests/s, guarded / {name}: {ratio:.2f} (at least {least})": ratio >= least}
 
 
+def sockets(rounds: int, seconds: int) -> None:
+    """Websocket messages; nothing is promised here, but what the machine lets any proxy reach is seen."""
+    ways = uvloop.run(edge_sockets.measured(rounds, seconds))
+    other = ways.get("chp", ways["edge, open"])
+    print(
+        f"\n{'all cores for all':26} messages/s   µs of a core each (least of {rounds} rounds)   of chp, messages/s"
+    )
+    for name, way in ways.items():
+        print(
+            f"{name:26} {way.speed:10.0f}   {way.cost:5.1f} ({min(way.costs):.1f}) {way.speed_over(other):35.2f}"
+        )
+
+
 async def routes(count: int) -> Promises:
     """Changes of routes on real edges, without a hub."""
     nowhere = Address("127.0.0.1", 1)
@@ -134,7 +151,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=int, default=2)
     parser.add_argument("--routes", type=int, default=10_000)
-    parser.add_argument("--only", default="visits,routes,hub", help="some of the parts, with commas")
+    parser.add_argument("--only", default="visits,sockets,routes,hub", help="some of the parts, with commas")
     args = parser.parse_args()
     if lacking := missing():
         print("\n".join(lacking))
@@ -143,6 +160,8 @@ def main() -> int:
     only = args.only.split(",")
     if "visits" in only:
         promises |= visits(args.rounds, args.seconds)
+    if "sockets" in only:
+        sockets(args.rounds, args.seconds)
     if "routes" in only:
         promises |= asyncio.run(routes(args.routes))
     if "hub" in only:

@@ -16,9 +16,9 @@ from typing import Any
 
 import httpx
 from guarding import let_in, questions, start
-from loads import Way, chp, cores, on, pin, program, tiny_app
+from loads import Way, chp_to, cores, on, pin, tiny_app
 
-from hubs import TRIAL, RunningHub, free_port
+from hubs import TRIAL, RunningHub
 
 USER = "ada"
 
@@ -75,12 +75,9 @@ async def measured(rounds: int, seconds: int, *, apart: bool) -> dict[str, Way]:
             "guarded": Way(guarded, edge, (cookies,)),
         }
         async with contextlib.AsyncExitStack() as stack:
-            if (found := chp()) is not None:
-                port, api = free_port(), free_port()
-                app = httpx.get(f"{free}bench/info").json()["port"]
-                argv = (found, "--ip=127.0.0.1", f"--port={port}", "--api-ip=127.0.0.1", f"--api-port={api}")
-                more = (f"--default-target=http://127.0.0.1:{app}", "--log-level=error")
-                pid = await stack.enter_async_context(program(*argv, *more, at=proxy, port=port))
+            app = httpx.get(f"{free}bench/info").json()["port"]
+            if (found := await stack.enter_async_context(chp_to(app, proxy))) is not None:
+                pid, port = found
                 ways["chp"] = Way(f"http://127.0.0.1:{port}/user/{USER}/open/", pid)
             for way in ways.values():
                 await way.run(1, rest)  # fills caches

@@ -10,10 +10,12 @@ import re
 import shutil
 import statistics
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import psutil
+
+from hubs import free_port
 
 TOP = Path(__file__).resolve().parents[2]
 
@@ -90,6 +92,10 @@ async def wrk(url: str, seconds: int, at: set[int], *headers: str) -> tuple[int,
     return int(found[1]), float(found[2])
 
 
+#: Puts load on an address for so many seconds, from some cores, with some headers: answers, and the seconds it took.
+Load = Callable[..., Awaitable[tuple[int, float]]]
+
+
 @dataclasses.dataclass
 class Way:
     """One way to an app: where, the process that is measured, and what was seen."""
@@ -102,10 +108,10 @@ class Way:
     #: Microseconds of a core per request, by round: what a busy machine changes least.
     costs: list[float] = dataclasses.field(default_factory=list)
 
-    async def run(self, seconds: int, at: set[int]) -> None:
+    async def run(self, seconds: int, at: set[int], load: Load = wrk) -> None:
         """One round of so many seconds, the load coming from some cores."""
         before = busy(self.pid)
-        answers, took = await wrk(self.url, seconds, at, *self.headers)
+        answers, took = await load(self.url, seconds, at, *self.headers)
         self.speeds.append(answers / took)
         self.costs.append((busy(self.pid) - before) / answers * 1e6)
 
@@ -137,6 +143,19 @@ def chp() -> str | None:
     return os.environ.get("BENCH_CHP") or (
         str(own) if own.exists() else shutil.which("configurable-http-proxy")
     )
+
+
+@contextlib.asynccontextmanager
+async def chp_to(app: int, at: set[int]) -> AsyncIterator[tuple[int, int] | None]:
+    """configurable-http-proxy before the app at a port, on some cores: its process and port; None without it."""
+    if (found := chp()) is None:
+        yield None
+        return
+    port, api = free_port(), free_port()
+    argv = (found, "--ip=127.0.0.1", f"--port={port}", "--api-ip=127.0.0.1", f"--api-port={api}")
+    more = (f"--default-target=http://127.0.0.1:{app}", "--log-level=error")
+    async with program(*argv, *more, at=at, port=port) as pid:
+        yield pid, port
 
 
 def tiny_app(folder: Path) -> Path:
