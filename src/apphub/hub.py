@@ -42,6 +42,7 @@ from apphub.profiles import Catalogue, Profiles
 from apphub.proxy.base import DataPlane
 from apphub.reconcile.jobs import JobRunner
 from apphub.reconcile.launch_rights import LaunchRights
+from apphub.reconcile.logs import Logs
 from apphub.reconcile.loop import Reconciler
 from apphub.reconcile.outcomes import Recorder
 from apphub.reconcile.ports import Ports
@@ -100,6 +101,7 @@ class Hub(Struct, frozen=True):
     login: Login
     oauth: Provider
     runtime: Runtime
+    logs: Logs
     plane: DataPlane
     publisher: Publisher
     usage: Usage
@@ -159,6 +161,8 @@ async def open_hub(
         hub_id = keys.derive("hub-id")[:12]
         runtime = _runtime(settings, hub_id, place)
         stack.push_async_callback(runtime.close)
+        logs = Logs(runtime, keys, place, lambda: replicas.places, settings.base_url)
+        stack.push_async_callback(logs.close)
         urls = Urls(settings.base_url, api_origin, settings.public_url, settings.apps)
         plane.on_edges(replicas.has_edges)
         publisher = Publisher(db, plane, settings.edge.stream_life, urls.apps, replicas, doors=bool(door))
@@ -207,6 +211,7 @@ async def open_hub(
             login=login,
             oauth=Provider(db, settings.tokens.oauth_life),
             runtime=runtime,
+            logs=logs,
             plane=plane,
             publisher=publisher,
             usage=usage,

@@ -150,7 +150,13 @@ async def test_a_hub_that_is_away_lets_nobody_in_who_has_no_pass(rig: Rig) -> No
 
 
 async def test_questions_and_reports_of_the_edge_cannot_be_sent_from_outside(rig: Rig) -> None:
-    for path in ("/hub/edge/check/user/ada/", "/hub/edge/used/server-7", "/hub/edge/../edge/used/server-7"):
+    for path in (
+        "/hub/edge/check/user/ada/",
+        "/hub/edge/used/server-7",
+        "/hub/edge/../edge/used/server-7",
+        "/hub/edge/hubs",
+        "/hub/edge/output/7/1",
+    ):
         assert (await rig.client.post(path)).status_code == 404
     assert not rig.hub.heads
 

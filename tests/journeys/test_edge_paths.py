@@ -47,7 +47,7 @@ PATHS = (
     "/user/ada/lab", "/user/ada", "/user/ada/", "/user/ada/lab?x", "/user/ada/lab%00/", "/user/ada/lab/%00",
     "/hub/../user/ada/lab/", "/hub/%2e%2e/user/ada/lab/", "/hub/edge/check/user/ada/lab/",
     "/hub/edge/../edge/check/user/ada/lab/", "/hub//edge/check/user/ada/lab/", "/hub/edge/used/server-1",
-    "/hub/edge/check", "/user/ada/lab/?a=/../..", "/services/../user/ada/lab/", "/user/ada/lab/#/x", "*",
+    "/hub/edge/check", "/hub/edge/output/1/1", "/user/ada/lab/?a=/../..", "/services/../user/ada/lab/", "/user/ada/lab/#/x", "*",
     "http://elsewhere.example/user/ada/lab/", "/user/ada/lab/%ff%fe", "/user/ada/lab/" + "x" * 9000,
 )  # fmt: skip
 

@@ -76,6 +76,19 @@ def test_what_a_visitor_has_open_ends_at_every_edge_when_they_sign_out(machines:
 
 
 @pytest.mark.timeout(120)
+def test_what_a_server_writes_is_shown_by_the_hubs_of_every_machine(machines: Machines) -> None:
+    for place, name in on_each(machines).items():
+        for edge in machines.edges:
+            with edge.client(machines.token) as client:
+                for _ in range(6):  # the hubs take turns
+                    assert "steered: started" in _output(client, name), (place, edge.name)
+
+
+def _output(client: httpx.Client, name: str) -> str:
+    """What the stream of a server that runs tells, with what it wrote."""
+    return client.get(f"hub/api/users/{name}/server/progress", params={"detail": "1"}).raise_for_status().text
+
+
 def test_requests_go_to_the_other_machine_when_the_cable_of_one_is_cut(machines: Machines) -> None:
     names = on_each(machines)
     cut, left = machines.hubs
@@ -96,6 +109,12 @@ def test_requests_go_to_the_other_machine_when_the_cable_of_one_is_cut(machines:
                 assert client.get("hub/api/user").status_code == 200
             assert time.monotonic() - began < 5
             assert client.get(f"user/{names[left.name]}/").status_code == 200
+            # What is written there nobody knows here, and nobody waits for it for long.
+            began = time.monotonic()
+            for _ in range(3):
+                assert '"ready":true' in (told := _output(client, names[cut.name]))
+                assert "steered" not in told
+            assert time.monotonic() - began < 5
             start(machines, "after-that", edge=1)
             assert place_of(machines, "after-that") == left.name
         finally:

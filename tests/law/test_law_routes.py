@@ -44,6 +44,7 @@ OPEN: dict[Route, str] = {
     ("POST", "/hub/api/oauth2/authorize"): "the same",
     ("GET", "/hub/.well-known/jwks.json"): "public keys are public",
     ("GET", "/hub/edge/hubs"): "only edges of other machines reach it; it tells where machines are",
+    ("GET", "/hub/edge/output/{server}/{attempt}"): "proves itself with a word that only hubs can derive",
     ("POST", "/hub/edge/used/{app}"): "only the edge can reach it; that an app is used changes no right",
 }
 #: The edge asks here about every first request to a guarded app, whatever its method.

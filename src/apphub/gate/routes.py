@@ -30,6 +30,8 @@ from apphub.kit.apphosts import AppHosts
 from apphub.kit.urls import local_path
 from apphub.passes.actions import server_of_audience
 from apphub.passes.tokens import header_text
+from apphub.reconcile.logs import MOST, WORD
+from apphub.runtimes.base import Ref
 from apphub.web.json import answer
 from apphub.web.needs import public, visitor
 from apphub.web.request import HubRequest
@@ -116,6 +118,19 @@ async def hubs(request: HubRequest) -> Response[bytes]:
     hub = request.hub
     ended = [[visitor.guard, visitor.session] for visitor in hub.plane.ended]
     return answer({"places": hub.replicas.places, "live": sorted(hub.replicas.live), "ended": sorted(ended)})
+
+
+@get(
+    "/hub/edge/output/{server:int}/{attempt:int}",
+    guards=[public("a hub of another machine proves itself with a word that only hubs can derive")],
+)
+async def log(request: HubRequest) -> Response[bytes]:
+    """What a server of this machine wrote."""
+    ref = Ref(request.path_params["server"], request.path_params["attempt"])
+    length = request.query_params.get("length", "")
+    wanted = int(length) if length.isdecimal() and len(length) < 9 else MOST
+    text = await request.hub.logs.answer(ref, request.headers.get(WORD, ""), wanted)
+    return Response(text.encode(), media_type=MediaType.TEXT)
 
 
 @get("/hub/edge/login", guards=[visitor()])
@@ -230,4 +245,4 @@ def _refuse(status: int, headers: dict[str, str]) -> Response[bytes]:
     )
 
 
-ROUTES = [check, note_use, hubs, login, *entry.ROUTES, key_set]
+ROUTES = [check, note_use, hubs, log, login, *entry.ROUTES, key_set]

@@ -26,7 +26,6 @@ from apphub.pages.locale import gettext
 from apphub.pages.report import write_report
 from apphub.pages.said import say, say_part
 from apphub.pages.stopped import stopped_page
-from apphub.runtimes.base import Ref
 from apphub.servers.model import NoSuchServer, Server
 from apphub.web.needs import needs
 from apphub.web.progress import TAIL, stream
@@ -80,7 +79,7 @@ async def report(request: HubRequest) -> Response[bytes]:
     if server is None or not server.attempt:
         raise NoSuchServer(key_of(request))
     hub = request.hub
-    log = await hub.runtime.logs(Ref(server.id, server.attempt), tail=REPORTED)
+    log = await hub.logs.tail(server, REPORTED)
     token = hub.keys.derive("server-token", server.id, server.attempt)
     text = write_report(server, await hub.care.story(server), log, clock.now(), [token])
     name = "-".join(filter(None, ("report", *server.key)))
@@ -97,7 +96,7 @@ async def pending_page(request: HubRequest, server: Server) -> SpawnPending:
     hub, plan, tongue = request.hub, server.plan, language(request)
     told = await hub.servers.events(server)
     profile = hub.catalogue.find(plan.profile) if plan is not None else None
-    log = await hub.runtime.logs(Ref(server.id, server.attempt), tail=TAIL)
+    log = await hub.logs.tail(server, TAIL)
     spot = (await hub.admission.spots_of([server])).get(server.id)
     return SpawnPending(
         user=server.key.user,

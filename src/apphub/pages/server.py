@@ -11,7 +11,6 @@ from apphub.pages.details import ServerDetails
 from apphub.pages.forms import Form
 from apphub.pages.home import guests_of
 from apphub.pages.story import may_know, opened, told
-from apphub.runtimes.base import Ref
 from apphub.servers.model import NoSuchServer, Server
 from apphub.servers.views import Account
 from apphub.web.needs import needs
@@ -88,10 +87,8 @@ async def details_page(request: HubRequest, account: Account, server: Server) ->
         ],
         events=told(tongue, story, deeds),
         visits=visits,
-        log=await hub.runtime.logs(Ref(server.id, server.attempt), tail=TAIL) if server.attempt else "",
-        earlier_log=await hub.runtime.logs(Ref(server.id, server.attempt - 1), tail=TAIL)
-        if server.attempt > 1
-        else "",
+        log=await hub.logs.tail(server, TAIL),
+        earlier_log=await hub.logs.tail(server, TAIL, attempt=server.attempt - 1),
         may_rename=actor.may("servers", target) and bool(server.id),
         report=hub.urls.page("report", *server.key) if server.attempt else "",
     )

@@ -25,7 +25,7 @@ from apphub.web.server import EXCHANGE
 #: What the edge asks about may have any method (WebDAV has a dozen); to all others it is one of these.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 #: Paths of the edge alone.
-_OF_EDGE = (CHECK, "/hub/edge/used/", "/hub/edge/hubs")
+_OF_EDGE = (CHECK, "/hub/edge/used/", "/hub/edge/hubs", "/hub/edge/output/")
 
 #: Below these, a path is somebody else's: it may end in a slash or hold empty segments.
 _FOREIGN = ("/hub/user/", "/hub/user-redirect/", "/hub/services/", "/hub/at/", CHECK)

@@ -17,7 +17,6 @@ from litestar.response import Stream
 from apphub.admission import Spot
 from apphub.db.changes import heard, server_topic
 from apphub.hub import Hub
-from apphub.runtimes.base import Ref
 from apphub.servers.model import Server
 
 #: A blank line keeps the connection open, this often (seconds).
@@ -132,7 +131,7 @@ async def _new_events(
 
 
 async def _output(hub: Hub, server: Server) -> str:
-    return await hub.runtime.logs(Ref(server.id, server.attempt), tail=TAIL)
+    return await hub.logs.tail(server, TAIL)
 
 
 def _frame(event: dict[str, Any]) -> bytes:

@@ -221,7 +221,7 @@ def test_the_scopes_of_the_hub_are_the_messages_the_generic_classes_would_write(
             direct_response=route.DirectResponseAction(status=404),
             typed_per_filter_config=_UNGUARDED,
         )
-        for of_the_edge in ("check", "used", "hubs")
+        for of_the_edge in ("check", "used", "hubs", "output")
     ]
     to_hub = [
         route.Route(

@@ -50,6 +50,8 @@ CHECK_PATH = "edge/check"
 USED_PATH = "edge/used"
 #: Where an edge of another machine hears which hubs there are.
 HUBS_PATH = "edge/hubs"
+#: Where a hub of another machine hears what servers of this one write.
+OUTPUT_PATH = "edge/output"
 
 #: What a route of something that does not run answers; `replies` makes it the way to the hub.
 ASLEEP = 424
@@ -169,7 +171,7 @@ def hub_resources(base_url: str) -> dict[str, Resource]:
     # The edge asks the hub on a way of its own; from outside that path leads nowhere.
     private = b"".join(
         block(3, block(1, text(1, f"{base}/hub/{path}")) + block(7, count(1, 404)) + _UNGUARDED)
-        for path in (CHECK_PATH, USED_PATH, HUBS_PATH)
+        for path in (CHECK_PATH, USED_PATH, HUBS_PATH, OUTPUT_PATH)
     )
     repeatable = block(6, text(1, ":method") + block(13, block(5, text(2, _REPEATABLE_METHODS))))
     to_hub = b"".join(

@@ -8,7 +8,6 @@ heard last is kept, and counts when nobody answers: one will be back.
 from __future__ import annotations
 
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -20,7 +19,7 @@ import msgspec
 import structlog
 
 from apphub.kit.addresses import Address
-from apphub.kit.trust import HUB
+from apphub.kit.trust import HUB, client_context
 from apphub.proxy.base import Visitor
 from apphub.proxy.envoy.ended import write_ended
 from apphub.proxy.envoy.meeting import XDS_CLUSTER, write_endpoints
@@ -133,9 +132,7 @@ class Scout:
         import httpx
 
         if self._client is None:
-            context = ssl.create_default_context(cadata=self._trusted)
-            context.minimum_version = ssl.TLSVersion.TLSv1_3
-            context.load_cert_chain(identity_file(self._run_dir))
+            context = client_context(self._trusted, identity_file(self._run_dir))
             self._client = httpx.Client(verify=context, timeout=PATIENCE, trust_env=False)
         # The certificate says what somebody is, not where.
         return self._client.get(f"https://{address}{self._path}", extensions={"sni_hostname": HUB})
