@@ -36,6 +36,7 @@ from apphub.kit import metrics
 from apphub.kit.addresses import Address
 from apphub.kit.files import settle
 from apphub.kit.log import set_up
+from apphub.kit.precedence import session_first
 from apphub.kit.urls import Urls
 from apphub.proxy.envoy.control import ControlPlane
 from apphub.proxy.envoy.meeting import NOTICED, Meeting
@@ -59,6 +60,8 @@ def run(settings: Settings, part: Part, reader: Reader | None = None, file: Path
     """
     set_up(settings.log_level, settings.log_format)
     os.umask(0o077)  # whatever we make is ours alone: sockets, database, logs
+    if part != "proxy":
+        session_first(os.getpid())
     folder = open_folder(settings.data_dir)
     settings = settings.model_copy(update={"data_dir": folder})
     with ExitStack() as stack:

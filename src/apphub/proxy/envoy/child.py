@@ -15,6 +15,7 @@ from pathlib import Path
 
 import envoy
 
+from apphub.kit.precedence import process_first
 from apphub.proxy.envoy.identity import Identity, identify
 
 #: One worker carries some 20,000 requests per second.
@@ -125,6 +126,7 @@ def _spawn(command: list[str], log: Path) -> subprocess.Popen[bytes]:
     finally:
         os.close(fd)
     _raise_files(child.pid)
+    process_first(child.pid)
     return child
 
 
