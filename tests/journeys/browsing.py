@@ -50,11 +50,15 @@ class Visitor:
         self.hub = hub
         self.context = context
         self.complaints: list[str] = []
+        #: Answers of servers that failed and requests that had none, also of apps: what a failed test is told with.
+        self.trouble: list[str] = []
         self._expected: list[int] = []
         context.set_default_timeout(PATIENCE)
         context.add_init_script(_VIOLATIONS)
         context.on("console", self._hear)
         context.on("weberror", lambda error: self._note(error.page, f"uncaught: {error.error}"))
+        context.on("response", lambda answer: self._hear_answer(answer.status, answer.url))
+        context.on("requestfailed", lambda request: self.trouble.append(f"{request.failure}: {request.url}"))
         self.page = context.new_page()
 
     def go(self, path: str) -> Page:
@@ -134,6 +138,10 @@ class Visitor:
             return
         self._note(message.page, message.text)
 
+    def _hear_answer(self, status: int, url: str) -> None:
+        if status >= 500:
+            self.trouble.append(f"{status}: {url}")
+
     def _note(self, page: Page | None, words: str) -> None:
         path = urlsplit(page.url).path if page is not None else ""
         if path.startswith(f"{self.hub.base_url}hub"):
@@ -144,9 +152,12 @@ class Visitor:
 def visiting(browser: Browser, hub: RunningHub, **how: Any) -> Iterator[Visitor]:
     """A visit; `how` is for the browser: `viewport`, `java_script_enabled`."""
     context = browser.new_context(ignore_https_errors=True, locale="en-GB", **how)
+    visitor = Visitor(hub, context)
     try:
-        visitor = Visitor(hub, context)
         yield visitor
         assert visitor.complaints == [], f"the browser complains about the hub: {visitor.complaints}"
+    except BaseException as error:
+        error.add_note(f"--- the browser at {visitor.page.url} had trouble with: {visitor.trouble}")
+        raise
     finally:
         context.close()
