@@ -289,8 +289,6 @@ _INSERT_TOKENS = sa.insert(t.tokens)
 _INSERT_TOKEN = _INSERT_TOKENS.returning(k.id)
 _DELETE_TOKEN = sa.delete(t.tokens).where(k.id == sa.bindparam("token")).returning(k.user_id)
 _DELETE_OF_SERVERS = sa.delete(t.tokens).where(among(k.server_id, "servers"))
-
-
 _USED = forward(k.last_used)
 _ACTIVE = forward(u.last_activity)
 _ROLE_SCOPES = sa.select(r.scopes).where(r.name == sa.bindparam("role"))

@@ -112,7 +112,7 @@ class Logs:
             if self._client is not None and time.monotonic() - self._since > RENEWED_AFTER.total_seconds():
                 await self.close()
             if self._client is None:
-                self._client = await asyncio.to_thread(_new_client, EdgeKey.of(self._keys, passes=""))
+                self._client = await asyncio.to_thread(_new_client, self._keys)
                 self._since = time.monotonic()
             return self._client
 
@@ -120,9 +120,10 @@ class Logs:
         return self._keys.derive("log", ref.server_id, ref.attempt)
 
 
-def _new_client(key: EdgeKey) -> httpx.AsyncClient:
+def _new_client(keys: Keys) -> httpx.AsyncClient:
     import httpx  # three megabytes that are of no use where all is on one machine
 
+    key = EdgeKey.of(keys, passes="")
     papers = key.edges.issue(EDGE, clock.now())
     with tempfile.NamedTemporaryFile("w") as file:  # OpenSSL reads papers from files only
         file.write(papers.certificate + papers.key)
