@@ -121,6 +121,19 @@ async def test_a_websocket_is_kept_over_a_hundred_changes_and_the_end_of_its_rou
     await socket.close()
 
 
+async def test_an_app_may_be_quiet_for_as_long_as_it_likes_and_the_hub_may_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("apphub.proxy.envoy.entrance.IDLE", "0.5s")
+    async with running() as rig:
+        await rig.route(("/user/ada/", await rig.app("ada")))
+        socket = await WebSocket.connect(rig.edge.bind[0], "/user/ada/ws")
+        hub, app = await asyncio.gather(rig.get("/hub/slow"), rig.get("/user/ada/slow"))
+        assert (hub.status_code, app.status_code) == (504, 200)
+        assert await socket.ask("still here") == "still here"
+        await socket.close()
+
+
 async def test_headers_that_only_the_edge_may_say_do_not_come_in_from_outside(rig: Rig) -> None:
     await rig.route(("/user/ada/", await rig.app("ada")))
     bad = {

@@ -51,7 +51,7 @@ _ONE_HOST = route.HeaderMatcher(
 def _generic_route(prefix: str, target: str, *, guard: str = "", **action: object) -> route.Route:
     made = route.Route(
         match=route.RouteMatch(prefix=prefix, headers=[_ONE_HOST]),
-        route=route.RouteAction(cluster="apps", timeout=timedelta(0), **action),
+        route=route.RouteAction(cluster="apps", timeout=timedelta(0), idle_timeout=timedelta(0), **action),
     )
     if guard:
         # The script says where the app is, and the route adds what the script was given for the browser.

@@ -99,7 +99,8 @@ def _chain(door: Door, asked_for: str, alpn: str, routes: Sequence[Json]) -> Jso
         internal_address_config={"cidr_ranges": [{"address_prefix": "255.255.255.255", "prefix_len": 32}]},
         server_header_transformation="PASS_THROUGH",
         generate_request_id=False,
-        stream_idle_timeout="0s" if alpn == "h2" else IDLE,
+        # Streams of routes may be quiet for days; all others end when their edge lets go of them.
+        stream_idle_timeout="0s",
         max_request_headers_kb=192,
         upgrade_configs=[{"upgrade_type": "websocket"}] if alpn != "h2" else [],
         common_http_protocol_options={"idle_timeout": IDLE, "max_headers_count": 400},
@@ -138,10 +139,7 @@ def _requests(door: Door) -> list[Json]:
 
 
 def _to_cluster(cluster: str, *headers: Json) -> Json:
-    action = {"cluster": cluster, "timeout": "0s"}
-    if cluster == XDS_CLUSTER:
-        action["idle_timeout"] = "0s"  # nothing may change for days
-    return {"match": _match(*headers), "route": action}
+    return {"match": _match(*headers), "route": {"cluster": cluster, "timeout": "0s"}}
 
 
 def _match(*headers: Json) -> Json:

@@ -22,7 +22,7 @@ from apphub.proxy.envoy.typed import typed
 
 Json = dict[str, Any]
 
-#: Websockets and long polls may be quiet for long; TCP keep-alive finds dead peers.
+#: The longest quiet of a connection without requests, and of one for the hub (apps: see `resources`).
 IDLE = "3600s"
 
 

@@ -72,13 +72,14 @@ FILTER, WATCH, METADATA = "edge", "watch", "apphub.guard"
 #: Route: 1 match {1 prefix, 2 path, 14 prefix of whole segments, 6 headers {1 name, 7 present, 8 inverted,
 #: 13 string match {1 exact, 5 regex {2 text}, 7 part}, 14 missing is empty}}, 2 action {1 cluster,
 #: 4 endpoints by metadata,
-#: 5 prefix rewrite, 8 timeout, 9 retries, 36 stream limit
-#: {1 duration {1 seconds}}},
+#: 5 prefix rewrite, 8 timeout, 9 retries, 24 time of quiet, 36 stream limit {1 duration {1 seconds}}},
 #: 3 redirect {1 host, 3 status, 5 prefix rewrite, 7 scheme}, 7 direct response {1 status}, 9 headers to add,
 #: 10 headers to add to the answer, 13 configuration by filter {1 name, 2 any}, 14 name;
 #: RetryPolicy: 1 on, 2 how often {1 number}, 5 hosts {1 name, 3 any}, 6 tries to choose one, 7 statuses,
 #: 8 pauses {1 first, 2 longest}, each {1 seconds, 2 nanoseconds}, 9 headers {1 name, 13 string match}.
 _FOREVER = block(8, b"")
+#: How long its streams are quiet is an app's own affair; TCP keep-alive finds peers that are gone.
+_QUIETLY = _FOREVER + high_block(24, b"")
 _DISABLED = block(
     2, text(1, "type.googleapis.com/envoy.config.route.v3.FilterConfig") + block(2, count(3, 1))
 )
@@ -218,7 +219,7 @@ def _app_route(base: str, route: Route, hides: bool) -> bytes:
 def _to_app(base: str, route: Route, plain: bytes, streams: bytes, unguarded: bytes = _UNGUARDED) -> bytes:
     """Routes to an app; `plain` and `streams` say which scripts look at its requests."""
     cluster, way = _way(route)
-    action = cluster + _FOREVER
+    action = cluster + _QUIETLY
     if route.strip:
         action += text(5, "/")
     if route.stream_life:
