@@ -261,7 +261,7 @@ class Machines:
         """Connect a machine to the bridge."""
         here = self.plug(ip)
         _run("ip", "link", "add", here, "type", "veth", "peer", "name", "eth0", "netns", str(pid))
-        _run("ip", "link", "set", here, "master", self.bridge, "up")
+        _run("ip", "link", "set", here, "master", self.bridge, "addrgenmode", "none", "up")
         inside = ("nsenter", "-t", str(pid), "--net", "ip")
         _run(*inside, "address", "add", f"{ip}/24", "dev", "eth0")
         _run(*inside, "link", "set", "eth0", "up")
@@ -315,9 +315,16 @@ class Machines:
         pytest.skip(f"A bridge cannot be made here: {made.stderr.strip()}")
 
     def _bridge_up(self) -> None:
-        _run("ip", "address", "add", f"{self.network}.1/24", "dev", self.bridge)
-        _run("ip", "address", "add", f"{self.postgres_ip}/24", "dev", self.bridge)
-        _run("ip", "link", "set", self.bridge, "up")
+        """Have two addresses there by routes alone.
+
+        Were they the interface's, as IPv6 would also give it one, all browsers of other tests here would notice
+        a change, and two seconds later give up each connection that is just being made.
+        """
+        here = f"{self.network}.1"
+        _run("ip", "link", "set", self.bridge, "addrgenmode", "none", "up")
+        for ip in (here, self.postgres_ip):
+            _run("ip", "route", "add", "local", ip, "dev", self.bridge)
+        _run("ip", "route", "add", f"{self.network}.0/24", "dev", self.bridge, "src", here)
 
     def _postgres_at_its_name(self, url: str, name: str) -> None:
         """The user and database of the file, and a way to the server's socket from the network."""
