@@ -261,7 +261,8 @@ class Machines:
         """Connect a machine to the bridge."""
         here = self.plug(ip)
         _run("ip", "link", "add", here, "type", "veth", "peer", "name", "eth0", "netns", str(pid))
-        _run("ip", "link", "set", here, "master", self.bridge, "addrgenmode", "none", "up")
+        _run("ip", "link", "set", here, "addrgenmode", "none")
+        _run("ip", "link", "set", here, "master", self.bridge, "up")
         inside = ("nsenter", "-t", str(pid), "--net", "ip")
         _run(*inside, "address", "add", f"{ip}/24", "dev", "eth0")
         _run(*inside, "link", "set", "eth0", "up")
@@ -321,7 +322,8 @@ class Machines:
         a change, and two seconds later give up each connection that is just being made.
         """
         here = f"{self.network}.1"
-        _run("ip", "link", "set", self.bridge, "addrgenmode", "none", "up")
+        _run("ip", "link", "set", self.bridge, "addrgenmode", "none")
+        _run("ip", "link", "set", self.bridge, "up")
         for ip in (here, self.postgres_ip):
             _run("ip", "route", "add", "local", ip, "dev", self.bridge)
         _run("ip", "route", "add", f"{self.network}.0/24", "dev", self.bridge, "src", here)

@@ -16,7 +16,7 @@ import structlog
 from apphub.errors import Invalid, Unavailable
 from apphub.kit import clock
 from apphub.kit.addresses import Address
-from apphub.kit.files import locked
+from apphub.kit.files import locked, write_private
 from apphub.kit.secrets import Keys
 from apphub.kit.trust import EDGE, HUB, EdgeKey, Papers, hubs
 from apphub.passes.tokens import Signer
@@ -24,7 +24,6 @@ from apphub.proxy.envoy.bootstrap import Far
 from apphub.proxy.envoy.door import Door
 from apphub.proxy.envoy.meeting import Meeting
 from apphub.proxy.envoy.process import EnvoyProcess
-from apphub.proxy.envoy.rundir import write_private
 from apphub.proxy.envoy.scout import resolved
 from apphub.settings import Settings
 

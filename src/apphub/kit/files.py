@@ -15,15 +15,28 @@ def settle(path: Path, text: str) -> str:
     Nobody sees half of it, and it is on the disk.
     """
     if not path.exists():
-        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+        draft = _draft(path, text.encode(), lasting=True)
         with suppress(FileExistsError):
             path.hardlink_to(draft)
         draft.unlink()
     return path.read_text().strip()
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Put a file for this account alone in place at once: readers see the old one or the new one."""
+    _draft(path, content).rename(path)
+
+
+def _draft(path: Path, content: bytes, *, lasting: bool = False) -> Path:
+    """What is to stand there, beside it; `lasting`: on the disk."""
+    # By chance: two processes whose containers share the folder may have the same number.
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+        if lasting:
+            file.flush()
+            os.fsync(file.fileno())
+    return draft
 
 
 def locked(fd: int) -> bool:

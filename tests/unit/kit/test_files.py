@@ -7,7 +7,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from apphub.kit.files import settle
+from apphub.kit.files import settle, write_private
 from apphub.kit.processes import lives, start_time, this_process
 
 
@@ -16,6 +16,17 @@ def test_of_many_that_write_a_file_at_once_one_does_and_all_read_the_same(tmp_pa
     with ThreadPoolExecutor(16) as pool:
         said = set(pool.map(lambda number: settle(file, f"number {number}"), range(64)))
     assert said == {file.read_text()}
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_many_that_put_a_file_in_place_at_once_all_do_and_nobody_reads_half_of_it(tmp_path: Path) -> None:
+    """As two hubs do whose containers share a folder: there they may have the same process id, too."""
+    file = tmp_path / "key"
+    contents = {f"{number}" * 10_000 for number in range(10)}
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda content: write_private(file, content.encode()), [*contents] * 8))
+    assert file.read_text() in contents
     assert file.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [file]
 

@@ -13,8 +13,9 @@ import ssl
 import structlog
 
 from apphub.errors import Invalid
+from apphub.kit.files import write_private
 from apphub.proxy.envoy.bootstrap import Edge, TlsFiles, secret
-from apphub.proxy.envoy.rundir import private_directory, write_private
+from apphub.proxy.envoy.rundir import private_directory
 
 log = structlog.get_logger(__name__)
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from apphub.kit.files import write_private
 from apphub.proxy.base import Visitor
-from apphub.proxy.envoy.rundir import private_directory, write_private
+from apphub.proxy.envoy.rundir import private_directory
 
 
 def write_ended(path: Path, visitors: Iterable[Visitor]) -> None:

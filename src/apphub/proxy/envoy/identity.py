@@ -14,8 +14,8 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from apphub.kit.files import write_private
 from apphub.kit.processes import boot_id, start_time
-from apphub.proxy.envoy.rundir import write_private
 
 
 class Identity(Struct, frozen=True):

@@ -22,8 +22,9 @@ from typing import Any
 
 from msgspec import Struct
 
+from apphub.kit.files import write_private
 from apphub.proxy.envoy.resources import HUB_CLUSTER
-from apphub.proxy.envoy.rundir import private_directory, write_private
+from apphub.proxy.envoy.rundir import private_directory
 from apphub.proxy.envoy.typed import typed
 
 XDS_CLUSTER = "xds"

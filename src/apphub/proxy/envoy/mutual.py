@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from apphub.kit.files import write_private
 from apphub.kit.trust import RENEWED_AFTER, Papers
-from apphub.proxy.envoy.rundir import private_directory, write_private
+from apphub.proxy.envoy.rundir import private_directory
 from apphub.proxy.envoy.typed import typed
 
 Json = dict[str, Any]

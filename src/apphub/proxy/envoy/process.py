@@ -21,6 +21,7 @@ from msgspec.structs import replace
 
 from apphub.errors import HubError, Unavailable
 from apphub.kit.addresses import Address
+from apphub.kit.files import write_private
 from apphub.kit.trust import Papers
 from apphub.proxy.envoy import mutual
 from apphub.proxy.envoy.bootstrap import Edge, fingerprint, rendered
@@ -30,7 +31,7 @@ from apphub.proxy.envoy.door import Door, rendered_door
 from apphub.proxy.envoy.identity import Identity, arguments, identify, listener_of, load
 from apphub.proxy.envoy.meeting import LOOK, Finder
 from apphub.proxy.envoy.ports import check_free
-from apphub.proxy.envoy.rundir import check_socket_path, private_directory, write_private
+from apphub.proxy.envoy.rundir import check_socket_path, private_directory
 from apphub.proxy.envoy.scout import Scout
 
 if TYPE_CHECKING:

@@ -25,13 +25,3 @@ def check_socket_path(path: Path) -> None:
             f"The path of the socket {path} has {size} bytes; {LONGEST_SOCKET} is the most the system allows.",
             "Choose a data folder with a shorter path.",
         )
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Put a file (mode 0600) in place at once: readers see the old one or the new one."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.unlink(missing_ok=True)
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(content)
-    draft.rename(path)

@@ -19,13 +19,14 @@ import msgspec
 import structlog
 
 from apphub.kit.addresses import Address
+from apphub.kit.files import write_private
 from apphub.kit.trust import HUB, client_context
 from apphub.proxy.base import Visitor
 from apphub.proxy.envoy.ended import write_ended
 from apphub.proxy.envoy.meeting import XDS_CLUSTER, write_endpoints
 from apphub.proxy.envoy.mutual import identity_file
 from apphub.proxy.envoy.resources import DOORS_CLUSTER, HUB_CLUSTER, HUBS_PATH
-from apphub.proxy.envoy.rundir import private_directory, write_private
+from apphub.proxy.envoy.rundir import private_directory
 
 if TYPE_CHECKING:
     import httpx
