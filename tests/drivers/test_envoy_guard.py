@@ -95,6 +95,14 @@ async def test_every_doubt_is_the_hubs_to_settle(rig: Rig, held: str | None) -> 
     assert asked(rig) == 2
 
 
+async def test_an_upload_of_any_size_waits_while_the_hub_is_asked(rig: Rig) -> None:
+    app = await guarded(rig)
+    rig.hub.answer = lambda _: None
+    assert (await rig.client.post("/user/ada/slow", content=b"x" * 5_000_000)).text.startswith("ada\n")
+    assert "/slow" in next(head for head in rig.hub.heads if " /hub/edge/check" in head)
+    assert "content-length: 5000000\r\n" in app.heads[-1]
+
+
 async def test_a_session_on_the_deny_list_is_asked_about_and_the_others_are_not(rig: Rig) -> None:
     app = await guarded(rig)
     await publish(rig, app, replace(GUARD, denied=("s1", "s11")))

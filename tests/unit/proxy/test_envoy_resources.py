@@ -76,24 +76,33 @@ def _script(name: str) -> Any:
     )
 
 
+_WEBSOCKET = route.HeaderMatcher(name="upgrade", present_match=True)
+_EVENTS = route.HeaderMatcher(name="accept", string_match=matcher.StringMatcher(exact="text/event-stream"))
+
+
+def _only(plain: route.Route, header: route.HeaderMatcher, cluster: str, **more: object) -> route.Route:
+    """The same for requests with this header, by this cluster."""
+    return dataclasses.replace(
+        plain,
+        match=dataclasses.replace(plain.match, headers=[header, _ONE_HOST]),
+        route=dataclasses.replace(plain.route, cluster=cluster),
+        **more,
+    )
+
+
+def _with_sockets(plain: route.Route) -> list[route.Route]:
+    """The routes of an app that asks by itself: websockets go by a cluster of their own."""
+    return [_only(plain, _WEBSOCKET, "sockets"), plain]
+
+
 def _with_streams(plain: route.Route, script: str = "streams") -> list[route.Route]:
     """The routes of a guarded app: those for websockets and event streams come first."""
-    per_route = {"edge": _script(script), "watch": _script("watch")}
-    event_stream = matcher.StringMatcher(exact="text/event-stream")
-    opens = (
-        route.HeaderMatcher(name="upgrade", present_match=True),
-        route.HeaderMatcher(name="accept", string_match=event_stream),
-    )
-    assert plain.match is not None
-    streams = [
-        dataclasses.replace(
-            plain,
-            match=dataclasses.replace(plain.match, headers=[header, _ONE_HOST]),
-            typed_per_filter_config=per_route,
-        )
-        for header in opens
+    looked_at = {"typed_per_filter_config": {"edge": _script(script), "watch": _script("watch")}}
+    return [
+        _only(plain, _WEBSOCKET, "sockets", **looked_at),
+        _only(plain, _EVENTS, "apps", **looked_at),
+        plain,
     ]
-    return [*streams, plain]
 
 
 def _life(seconds: int) -> route.RouteActionMaxStreamDuration:
@@ -143,7 +152,7 @@ UNTOLD = "server-8|0|||,,"
 )
 def test_a_route_is_the_message_the_generic_classes_would_write(made: Route, wanted: route.Route) -> None:
     content = resource("user/ada", (made,), "/apps/").content
-    routes = [wanted] if made.guard is None else _with_streams(wanted)
+    routes = _with_sockets(wanted) if made.guard is None else _with_streams(wanted)
     assert route.ScopedRouteConfiguration.parse(content) == _generic("user/ada", ["user", "ada"], routes)
 
 
@@ -170,7 +179,7 @@ def test_the_routes_of_a_scope_stand_in_the_order_given() -> None:
     made = resource("user/ada", (Route("/user/ada/lab/", LAB, GUARD), Route("/user/ada/", OWN)), "/")
     wanted = [
         *_with_streams(_generic_route("/user/ada/lab/", "127.0.0.1:20001", guard=TOLD)),
-        _generic_route("/user/ada/", "[::1]:20002"),
+        *_with_sockets(_generic_route("/user/ada/", "[::1]:20002")),
     ]
     assert route.ScopedRouteConfiguration.parse(made.content) == _generic("user/ada", ["user", "ada"], wanted)
 
@@ -228,6 +237,7 @@ def test_the_scopes_of_the_hub_are_the_messages_the_generic_classes_would_write(
             match=route.RouteMatch(prefix="/", headers=[*headers, _ONE_HOST]),
             route=_to_hub(*retried),
             typed_per_filter_config=_UNGUARDED,
+            request_body_buffer_limit=2_000_000,
         )
         for headers, retried in (
             (
@@ -323,7 +333,7 @@ def test_where_cookies_of_the_hub_come_along_they_are_kept_from_apps_that_ask_by
     wanted.typed_per_filter_config = {"edge": _script("hide")}
     made = resource("user/ada", (Route("/user/ada/", OWN),), "/", hides=True)
     assert route.ScopedRouteConfiguration.parse(made.content) == _generic(
-        "user/ada", ["user", "ada"], [wanted]
+        "user/ada", ["user", "ada"], _with_sockets(wanted)
     )
     guarded = Route("/user/ada/", OWN, GUARD)
     assert resource("user/ada", (guarded,), "/", hides=True) == resource("user/ada", (guarded,), "/")

@@ -18,7 +18,14 @@ from msgspec import Struct
 
 from apphub.kit.addresses import Address
 from apphub.kit.trust import Papers
-from apphub.proxy.envoy.clusters import KEEPALIVE, apps_cluster, doors_cluster, hub_cluster, xds_cluster
+from apphub.proxy.envoy.clusters import (
+    KEEPALIVE,
+    apps_cluster,
+    doors_cluster,
+    hub_cluster,
+    sockets_cluster,
+    xds_cluster,
+)
 from apphub.proxy.envoy.counts import STATS
 from apphub.proxy.envoy.entrance import connection_manager
 from apphub.proxy.envoy.meeting import XDS_CLUSTER, Meeting
@@ -124,7 +131,8 @@ def bootstrap(edge: Edge) -> Json:
 def _clusters(edge: Edge) -> list[Json]:
     trusted = edge.far.trusted if edge.far is not None else ""
     doors = [doors_cluster(edge.run_dir, trusted)] if trusted else []
-    return [hub_cluster(edge.run_dir, trusted), apps_cluster(), *doors, xds_cluster(edge.run_dir, trusted)]
+    ours = [hub_cluster(edge.run_dir, trusted), xds_cluster(edge.run_dir, trusted)]
+    return [*ours, apps_cluster(), sockets_cluster(), *doors]
 
 
 def rendered(edge: Edge) -> bytes:
@@ -135,6 +143,11 @@ def rendered(edge: Edge) -> bytes:
 def fingerprint(content: bytes) -> str:
     """What tells one rendered bootstrap from another."""
     return hashlib.sha256(content).hexdigest()
+
+
+#: Bytes of a visitor's connection that wait in the edge, in each direction, before it stops to read more: as much as
+#: Envoy's "Configuring Envoy as an edge proxy" advises, so that many who are slow take little.
+BUFFERED = 32768
 
 
 def _listener(edge: Edge, address: Address) -> Json:
@@ -166,6 +179,7 @@ def _listener(edge: Edge, address: Address) -> Json:
         "enable_reuse_port": False,
         "filter_chains": [chain],
         "tcp_keepalive": KEEPALIVE,
+        "per_connection_buffer_limit_bytes": BUFFERED,
     }
 
 

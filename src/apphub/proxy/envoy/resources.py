@@ -21,7 +21,7 @@ from apphub.proxy.base import ANYWHERE, AT_HOST, Guard, Route, Scope
 from apphub.proxy.envoy.wire import Resource, block, count, high_block, text, varint
 
 HUB_CLUSTER = "hub"
-APPS_CLUSTER = "apps"
+APPS_CLUSTER, SOCKETS_CLUSTER = "apps", "sockets"
 #: Set by a route, obeyed by the cluster, removed before the app sees the request.
 DST_HEADER = "x-hub-dst"
 #: The doors of other machines, and what a route tells them: which machine is meant, and the port there.
@@ -74,7 +74,7 @@ FILTER, WATCH, METADATA = "edge", "watch", "apphub.guard"
 #: 4 endpoints by metadata,
 #: 5 prefix rewrite, 8 timeout, 9 retries, 24 time of quiet, 36 stream limit {1 duration {1 seconds}}},
 #: 3 redirect {1 host, 3 status, 5 prefix rewrite, 7 scheme}, 7 direct response {1 status}, 9 headers to add,
-#: 10 headers to add to the answer, 13 configuration by filter {1 name, 2 any}, 14 name;
+#: 10 headers to add to the answer, 13 configuration by filter {1 name, 2 any}, 14 name, 20 body kept {1 bytes};
 #: RetryPolicy: 1 on, 2 how often {1 number}, 5 hosts {1 name, 3 any}, 6 tries to choose one, 7 statuses,
 #: 8 pauses {1 first, 2 longest}, each {1 seconds, 2 nanoseconds}, 9 headers {1 name, 13 string match}.
 _FOREVER = block(8, b"")
@@ -96,10 +96,8 @@ _WATCHED = _script(WATCH, WATCH)
 _STREAMS, _OWN, _OWN_STREAMS = _script(STREAMS) + _WATCHED, _script(OWN), _script(OWN_STREAMS) + _WATCHED
 _HIDDEN = _script(HIDE)
 #: How requests look that may become streams: websockets, and what `EventSource` sends.
-_OPENS_STREAM = (
-    block(6, text(1, "upgrade") + count(7, 1)),
-    block(6, text(1, "accept") + block(13, text(1, "text/event-stream"))),
-)
+_OPENS_WEBSOCKET = block(6, text(1, "upgrade") + count(7, 1))
+_OPENS_EVENTS = block(6, text(1, "accept") + block(13, text(1, "text/event-stream")))
 #: Not the way a websocket is opened.
 _IS_PAGE = block(6, text(1, ":method") + block(13, block(5, text(2, "GET|HEAD")))) + block(
     6, text(1, "upgrade") + count(7, 1) + count(8, 1)
@@ -130,6 +128,8 @@ _UNSENT = "connect-failure,refused-stream,reset-before-request,retriable-headers
 #: Requests that say the same twice if they are sent twice (RFC 9110, 9.2.2) are also tried again when the
 #: connection broke, and when a hub says that it cannot answer just now.
 _REPEATABLE = "connect-failure,refused-stream,reset,retriable-status-codes,retriable-headers"
+#: Largest body of a request that is sent again: all that the hub takes (see `web/body`).
+_KEPT_FOR_RETRIES = high_block(20, count(1, 2_000_000))
 _REPEATABLE_METHODS = "GET|HEAD|PUT|DELETE|OPTIONS"
 _ANOTHER_HOST = block(
     5,
@@ -180,7 +180,8 @@ def hub_resources(base_url: str) -> dict[str, Resource]:
             3,
             block(1, text(1, "/") + match + _ONE_HOST)
             + block(2, text(1, HUB_CLUSTER) + _FOREVER + block(9, _retries(on)))
-            + _UNGUARDED,
+            + _UNGUARDED
+            + _KEPT_FOR_RETRIES,
         )
         for match, on in ((repeatable, _REPEATABLE), (b"", _UNSENT))
     )
@@ -218,31 +219,45 @@ def _app_route(base: str, route: Route, hides: bool) -> bytes:
 
 def _to_app(base: str, route: Route, plain: bytes, streams: bytes, unguarded: bytes = _UNGUARDED) -> bytes:
     """Routes to an app; `plain` and `streams` say which scripts look at its requests."""
-    cluster, way = _way(route)
-    action = cluster + _QUIETLY
+    action = _QUIETLY
     if route.strip:
         action += text(5, "/")
     if route.stream_life:
         action += high_block(36, block(1, count(1, route.stream_life)))
-    prefix = text(1, base + route.prefix)
-    rest = block(2, action)
+    way, apps, sockets = _way(route), _cluster(route, APPS_CLUSTER), _cluster(route, SOCKETS_CLUSTER)
     if route.guard is None:
-        headers = b"".join(_header(name, value) for name, value in way)
-        return block(3, block(1, prefix + _ONE_HOST) + rest + headers + unguarded)
-    rest += _FRESH_PASS + text(14, _rule(route.guard, way))
-    opening = (block(3, block(1, prefix + opens + _ONE_HOST) + rest + streams) for opens in _OPENS_STREAM)
-    return b"".join(opening) + block(3, block(1, prefix + _ONE_HOST) + rest + plain)
+        rest = b"".join(_header(name, value) for name, value in way) + unguarded
+        kinds = [(_OPENS_WEBSOCKET, sockets, rest)] if sockets != apps else []
+        kinds.append((b"", apps, rest))
+    else:
+        rule = _FRESH_PASS + text(14, _rule(route.guard, way))
+        kinds = [
+            (_OPENS_WEBSOCKET, sockets, rule + streams),
+            (_OPENS_EVENTS, apps, rule + streams),
+            (b"", apps, rule + plain),
+        ]
+    prefix = text(1, base + route.prefix)
+    return b"".join(
+        block(3, block(1, prefix + opens + _ONE_HOST) + block(2, cluster + action) + rest)
+        for opens, cluster, rest in kinds
+    )
 
 
-def _way(route: Route) -> tuple[bytes, list[tuple[str, str]]]:
-    """The cluster, and the headers that tell it where: an address, or the name of a machine and a port there."""
+def _cluster(route: Route, here: str) -> bytes:
+    """Where the app is: this machine's cluster `here`, all hubs, or the doors of another machine."""
     if route.target is None or not route.place:
-        return text(1, APPS_CLUSTER), [(DST_HEADER, str(route.target))]
+        return text(1, here)
     if route.place == ANYWHERE:
-        return text(1, HUB_CLUSTER), [(DST_HEADER, str(route.target))]
+        return text(1, HUB_CLUSTER)
     there = block(1, text(1, "place") + block(2, text(3, route.place)))
-    door = text(1, DOORS_CLUSTER) + block(4, block(1, text(1, "envoy.lb") + block(2, there)))
-    return door, [(PLACE_HEADER, route.place), (PORT_HEADER, str(route.target.port))]
+    return text(1, DOORS_CLUSTER) + block(4, block(1, text(1, "envoy.lb") + block(2, there)))
+
+
+def _way(route: Route) -> list[tuple[str, str]]:
+    """The headers that tell the cluster where: an address, or the name of a machine and a port there."""
+    if route.target is None or route.place in ("", ANYWHERE):
+        return [(DST_HEADER, str(route.target))]
+    return [(PLACE_HEADER, route.place), (PORT_HEADER, str(route.target.port))]
 
 
 def _header(name: str, value: str) -> bytes:
