@@ -48,8 +48,7 @@ class Moment:
     phase: Phase = Phase.STOPPED
     phase_attempt: int = 0
     reason: bool = False
-    #: The newest attempt was let in.
-    admitted: bool = False
+    #: It has a place: at rest, the newest attempt was let in.
     placed: bool = False
     routed: int | None = None
     overdue: bool = False
@@ -77,7 +76,7 @@ class Moment:
             phase=self.phase,
             phase_attempt=self.phase_attempt,
             reason="why" if self.reason else None,
-            admitted=NOW if self.admitted else None,
+            admitted=NOW if self.placed else None,
             place="here" if self.placed else None,
             address=Address("127.0.0.1", 20000) if self.placed else None,
             routed_attempt=self.routed,
@@ -105,7 +104,6 @@ class Moment:
             wanted=server.wanted,
             phase=server.phase,
             asked_again=server.asked_again,
-            admitted=self.admitted,
             overdue=self.overdue,
             placed=self.placed,
         )
@@ -119,9 +117,9 @@ def asks(now: Moment) -> Iterator[Moment]:
     """Start, restart, stop, remove: as `servers/actions` lets people do it."""
     server = now.server
     if server.ready and now.attempt < ATTEMPTS:
-        yield replace(now, attempt=now.attempt + 1, admitted=False)
+        yield replace(now, attempt=now.attempt + 1)
     if not server.active and now.attempt < ATTEMPTS:
-        yield replace(now, wanted=Wanted.RUNNING, attempt=now.attempt + 1, admitted=False)
+        yield replace(now, wanted=Wanted.RUNNING, attempt=now.attempt + 1)
     if server.active:
         yield replace(now, wanted=Wanted.STOPPED)
         yield replace(now, wanted=Wanted.REMOVED)
@@ -134,8 +132,7 @@ def asks(now: Moment) -> Iterator[Moment]:
 
 def admit(now: Moment) -> Moment | None:
     """Let it in, when it waits for that."""
-    waits = now.server.asked_again and now.phase not in LIVE and not now.admitted
-    return replace(now, admitted=True, placed=True, overdue=False, reason=False) if waits else None
+    return replace(now, placed=True, overdue=False, reason=False) if now.server.waits else None
 
 
 def publish(now: Moment) -> Moment | None:

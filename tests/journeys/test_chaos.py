@@ -155,15 +155,20 @@ def test_whatever_is_killed_everything_ends_as_it_was_asked_for(tmp_path: Path) 
             " from servers s join users u on u.id = s.user_id"
         )
 
-        def settled() -> bool:
+        def unsettled() -> list[dict[str, Any]]:
             up = {person.name for person in people if person.wanted}
-            return all(
-                (row["phase"], row["routed_attempt"])
-                == (("ready", row["attempt"]) if row["name"] in up else ("stopped", None))
+            return [
+                dict(row)
                 for row in cluster.rows(query)
-            )
+                if (row["phase"], row["routed_attempt"])
+                != (("ready", row["attempt"]) if row["name"] in up else ("stopped", None))
+            ]
 
-        until(settled, "wanted is what is", 120)
+        try:
+            until(lambda: not unsettled(), "wanted is what is", 120)
+        except AssertionError as error:
+            error.add_note(f"still to settle: {unsettled()}")
+            raise
         rows = cluster.rows(query)
         running = Counter(f"{row['id']}:{row['attempt']}" for row in rows if row["phase"] == "ready")
         until(lambda: cluster.objects() == running, "no program is left over, none is missing", 60)

@@ -59,6 +59,19 @@ async def test_those_who_wait_are_let_in_in_the_order_they_asked(db: Database, a
     assert await _do(db, store.list_used_ports, HERE, [19999, 20000]) == {20000}
 
 
+async def test_who_was_stopped_and_asked_for_again_since_the_look_at_the_line_is_not_let_in_by_it(
+    db: Database, town: Town, asked: list[Server]
+) -> None:
+    """What it was measured for is not what it is now; and it would count as let in before it was asked for."""
+    looked, server = clock.now(), asked[0]
+    await town.servers.stop(BY, server.key)
+    again = await town.servers.start(BY, server.key, Ask())
+    assert again.attempt == server.attempt + 1
+    address = {server.id: Address("127.0.0.1", 20000)}
+    assert await _do(db, store.admit, address, HERE, looked) == []
+    assert await _do(db, store.admit, address, HERE, clock.now()) == [server.id]
+
+
 async def test_what_is_claimed_is_nobody_elses_until_the_claim_lapses(
     db: Database, asked: list[Server]
 ) -> None:

@@ -51,11 +51,10 @@ class Standing(Struct, frozen=True):
     phase: Phase
     #: The newest attempt has not begun.
     asked_again: bool
-    #: The newest attempt may begin (it is its turn).
-    admitted: bool
     #: The time for the start is over.
     overdue: bool
-    #: It has a place and a port: a launch may have begun, recorded or not.
+    #: It has a place and a port: a launch may have begun, recorded or not. At rest they are the newest attempt's,
+    #: for nobody can ask for another while an older one has them.
     placed: bool
 
 
@@ -99,7 +98,7 @@ def _at_rest(standing: Standing) -> Step:
         return Step.STOP
     match standing.wanted:
         case Wanted.RUNNING:
-            return Step.LAUNCH if standing.asked_again and standing.admitted else Step.WAIT
+            return Step.LAUNCH if standing.asked_again and standing.placed else Step.WAIT
         case Wanted.STOPPED:
             return Step.WAIT
         case Wanted.REMOVED:

@@ -215,7 +215,6 @@ class Reconciler:
             wanted=server.wanted,
             phase=server.phase,
             asked_again=server.asked_again,
-            admitted=admitted is not None and server.requested is not None and admitted >= server.requested,
             overdue=admitted is not None and clock.now() - admitted > timeout,
             placed=server.place is not None,
         )

@@ -78,9 +78,10 @@ async def lease(tx: Tx, ids: Collection[int], token: str, until: datetime) -> No
     await tx.execute(_LEASE, {"ids": ids, "token": token, "until": until})
 
 
+#: One that was stopped and asked for again since the look at the line was not measured for that: its turn is the next.
 _ADMIT = (
     sa.update(t.servers)
-    .where(c.id == sa.bindparam("server"), t.WAITING)
+    .where(c.id == sa.bindparam("server"), t.WAITING, c.requested <= sa.bindparam("now"))
     .values(
         admitted=sa.bindparam("now"),
         place=sa.bindparam("at"),
@@ -93,7 +94,7 @@ _ADMIT = (
 
 
 async def admit(tx: Tx, addresses: Mapping[int, Address], place: str, now: datetime) -> list[int]:
-    """Let servers in, by their ids: their starts begin now, here. Those that still waited."""
+    """Let servers in, by their ids: their starts begin now, here. Those that still wait as they did at `now`."""
     sets = [
         {"server": server_id, "now": now, "at": place, "address": address.ip, "number": address.port}
         for server_id, address in sorted(addresses.items())

@@ -90,16 +90,14 @@ def test_a_step_done_twice_does_no_more_than_done_once(lives: set[Moment]) -> No
 
 
 def test_a_slow_answer_never_stops_a_server_that_was_ready() -> None:
-    standing = Standing(Wanted.RUNNING, Phase.READY, False, True, overdue=True, placed=True)
+    standing = Standing(Wanted.RUNNING, Phase.READY, asked_again=False, overdue=True, placed=True)
     assert decide(standing, Seen(Life.RUNNING, answers=False)) == (Step.WAIT, None)
 
 
 def test_a_choice_exists_for_every_combination_there_is() -> None:
     flags = (False, True)
-    for wanted, phase, again, admitted, overdue, placed in itertools.product(
-        Wanted, Phase, flags, flags, flags, flags
-    ):
-        standing = Standing(wanted, phase, again, admitted, overdue, placed)
+    for wanted, phase, again, overdue, placed in itertools.product(Wanted, Phase, flags, flags, flags):
+        standing = Standing(wanted, phase, again, overdue, placed)
         for life, answers in itertools.product(Life, flags):
             step, why = decide(standing, Seen(life, answers))
             assert (why is None) or step is Step.STOP
@@ -110,7 +108,7 @@ def test_a_choice_exists_for_every_combination_there_is() -> None:
 def test_a_launch_that_was_never_recorded_is_found_and_ended_when_nobody_wants_it_any_more() -> None:
     # The hub dies between starting the program and writing that down; its owner stops the server.
     start = next(moment for moment in next_moments(Moment()) if moment.attempt == 1)
-    admitted = next(m for m in next_moments(start) if m.admitted)
+    admitted = next(m for m in next_moments(start) if m.placed)
     launched = next(m for m in act(admitted) if m.programs)
     died = Moment(**{**_fields(launched), "doing": None})
     assert died.phase is Phase.STOPPED
