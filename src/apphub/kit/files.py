@@ -31,11 +31,15 @@ def _draft(path: Path, content: bytes, *, lasting: bool = False) -> Path:
     """What is to stand there, beside it; `lasting`: on the disk."""
     # By chance: two processes whose containers share the folder may have the same number.
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-        if lasting:
-            file.flush()
-            os.fsync(file.fileno())
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+            if lasting:
+                file.flush()
+                os.fsync(file.fileno())
+    except OSError:
+        draft.unlink(missing_ok=True)  # a full disk is not made fuller by each try
+        raise
     return draft
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import pytest
 
 from apphub.kit.files import settle, write_private
 from apphub.kit.processes import lives, start_time, this_process
@@ -29,6 +32,22 @@ def test_many_that_put_a_file_in_place_at_once_all_do_and_nobody_reads_half_of_i
     assert file.read_text() in contents
     assert file.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_where_the_disk_is_full_nothing_is_left_and_what_was_there_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "key"
+    write_private(file, b"old")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        settle(tmp_path / "other", "new")
+    assert list(tmp_path.iterdir()) == [file]
+    assert file.read_bytes() == b"old"
 
 
 def test_a_process_is_known_until_it_ends_and_not_by_its_number_alone() -> None:

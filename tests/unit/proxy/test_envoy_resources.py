@@ -18,6 +18,7 @@ from msgspec import structs
 from apphub.kit.addresses import Address
 from apphub.proxy.base import Guard, Route, by_scope
 from apphub.proxy.envoy.resources import hub_resources, resource
+from apphub.web.body import LIMIT
 
 
 def _generic(name: str, key: list[str], routes: list[route.Route]) -> route.ScopedRouteConfiguration:
@@ -237,7 +238,7 @@ def test_the_scopes_of_the_hub_are_the_messages_the_generic_classes_would_write(
             match=route.RouteMatch(prefix="/", headers=[*headers, _ONE_HOST]),
             route=_to_hub(*retried),
             typed_per_filter_config=_UNGUARDED,
-            request_body_buffer_limit=2_000_000,
+            request_body_buffer_limit=LIMIT,
         )
         for headers, retried in (
             (
