@@ -31,7 +31,7 @@ from apphub.proxy.envoy import identity
 from apphub.proxy.envoy.meeting import Meeting
 from apphub.runtimes.process import procfs
 from databases import admin, ask, named, new_name, server
-from hubs import APPHUB, TRIAL, client_of, free_port, token_from, until
+from hubs import APPHUB, TRIAL, client_of, free_port, ports_of_worker, token_from, until
 
 
 class Part:
@@ -54,6 +54,7 @@ class Part:
                     *("--config", str(self._cluster.config_file)),
                 ],
                 cwd=self._cluster.folder,
+                env={**os.environ, **ports_of_worker()},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -102,7 +102,7 @@ def make(*command: str) -> None:
         raise NotMade((done.stderr or done.stdout).strip()[-500:])
 
 
-def _ports_of_worker() -> dict[str, str]:
+def ports_of_worker() -> dict[str, str]:
     """A range of ports for servers that no hub of another test process gives away."""
     first = 20000 + _worker() * 1000
     return {"APPHUB_PROCESSES__PORTS": f"{first},{first + 999}"}
@@ -174,7 +174,7 @@ class RunningHub:
             self._process = subprocess.Popen(
                 self._argv(),
                 cwd=self.folder if self._command is None else TOP,
-                env={**os.environ, **_ports_of_worker(), **self._filled_environment()},
+                env={**os.environ, **ports_of_worker(), **self._filled_environment()},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -14,6 +14,7 @@ from apphub.db import Database
 from apphub.db import tables as t
 from apphub.db.changes import DUE
 from apphub.errors import Conflict, HubError, Invalid, NotFound
+from apphub.kit import clock
 from apphub.kit.addresses import Address
 from apphub.people.model import NoSuchUser
 from apphub.profiles.model import BadOption, NoSuchProfile, NotYours
@@ -163,7 +164,7 @@ async def test_a_queued_start_that_is_stopped_is_over_at_once_and_one_let_in_is_
     assert not queued.active
     server = await place.servers.start(BY, LAB, Ask())
     async with place.db.write() as tx:
-        await reconcile_store.admit(tx, {server.id: Address("127.0.0.1", 20001)}, "here", server.created)
+        await reconcile_store.admit(tx, {server.id: Address("127.0.0.1", 20001)}, "here", clock.now())
     await place.servers.stop(BY, LAB)
     let_in = await place.servers.find(LAB)
     assert let_in is not None
