@@ -54,7 +54,6 @@ class Part:
                     *("--config", str(self._cluster.config_file)),
                 ],
                 cwd=self._cluster.folder,
-                env={**os.environ, **ports_of_worker()},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -167,7 +166,7 @@ class Cluster:
         self.hubs = [HubPart(self, number) for number in range(hubs)]
         self.edges = [EdgePart(self, number) for number in range(edges)]
         self.database = ""
-        self._config = {**TRIAL, **(config or {})}
+        self._config = {**TRIAL, "processes": {"ports": ports_of_worker()}, **(config or {})}
         self._token: str | None = None
         self._stack = contextlib.ExitStack()
         self._server: Any = None

@@ -102,10 +102,10 @@ def make(*command: str) -> None:
         raise NotMade((done.stderr or done.stdout).strip()[-500:])
 
 
-def ports_of_worker() -> dict[str, str]:
-    """A range of ports for servers that no hub of another test process gives away."""
+def ports_of_worker() -> list[int]:
+    """The first and last port for servers that no hub of another test process gives away."""
     first = 20000 + _worker() * 1000
-    return {"APPHUB_PROCESSES__PORTS": f"{first},{first + 999}"}
+    return [first, first + 999]
 
 
 def until(look: Callable[[], T | None], what: str, within: float = _PATIENCE) -> T:
@@ -174,7 +174,11 @@ class RunningHub:
             self._process = subprocess.Popen(
                 self._argv(),
                 cwd=self.folder if self._command is None else TOP,
-                env={**os.environ, **ports_of_worker(), **self._filled_environment()},
+                env={
+                    **os.environ,
+                    "APPHUB_PROCESSES__PORTS": ",".join(map(str, ports_of_worker())),
+                    **self._filled_environment(),
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
