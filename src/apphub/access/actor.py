@@ -100,6 +100,13 @@ class Actor:
             raise OutOfReach
         raise ScopeMissing(*scopes)
 
+    def everywhere(self, scopes: tuple[str, ...]) -> bool:
+        """Whether one of these scopes is held without any filter: for whatever is reached for."""
+        return self.once(
+            ("everywhere", scopes),
+            lambda: any(all(grants.where(scope) is None for grants in self.rights) for scope in scopes),
+        )
+
     def demand_unfiltered(self, scope: str) -> None:
         """Raise unless the scope is held everywhere: for what has no single target."""
         if not self.holds(scope):

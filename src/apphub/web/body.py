@@ -19,6 +19,8 @@ from apphub.web.server import Exchange
 #: Largest body, in bytes, by what the path begins with; the last one counts for all others.
 LIMITS = (("/hub/api/authorizations/", 65_536), ("/hub/login", 65_536), ("/hub/api/oauth2/", 65_536))
 LIMIT = 2_000_000
+#: No limit is smaller.
+_SMALL = min(size for _, size in LIMITS)
 
 #: So much is heard out, in bytes; who sends still more may miss the answer.
 HEARD_OUT = 1_000_000_000
@@ -53,14 +55,14 @@ class Body:
         if self.over or self._exchange is None or (body := self._exchange.body()) is None:
             return None
         self._got, self.over = len(body), True
-        if self._got > (limit := _limit(self._path)):
+        if (limit := self._exceeded()) is not None:
             raise _too_large(limit)
         return body
 
     async def receive(self) -> Any:
         """The next message; raises `TooLarge` once the body is larger than may be, `TooSlow` when it takes too long."""
         message = await self._next()
-        if self._got and self._got > (limit := _limit(self._path)):
+        if (limit := self._exceeded()) is not None:
             await self.hear_out()
             raise _too_large(limit)
         return message
@@ -71,6 +73,13 @@ class Body:
             while not self.over and not self.given_up and self._got < HEARD_OUT:
                 await self._next()
         self.given_up = not self.over
+
+    def _exceeded(self) -> int | None:
+        """The limit that what has come exceeds, if any."""
+        if self._got <= _SMALL:
+            return None
+        limit = next((size for prefix, size in LIMITS if self._path.startswith(prefix)), LIMIT)
+        return limit if self._got > limit else None
 
     async def _next(self) -> Any:
         message: Any = await (self._receive() if self.over or self.given_up else self._in_time())
@@ -94,10 +103,6 @@ class Body:
 
 def _too_large(limit: int) -> TooLarge:
     return TooLarge(f"The body of the request is larger than {limit} bytes.")
-
-
-def _limit(path: str) -> int:
-    return next((size for prefix, size in LIMITS if path.startswith(prefix)), LIMIT)
 
 
 def _has_none(scope: Scope, headers: dict[bytes, bytes]) -> bool:

@@ -54,7 +54,7 @@ class Dispatch:
         state = cast("dict[str, Any]", scope)
         found: Any
         try:
-            found = self._find(path=normalize_path(state["path"]), method=state["method"])
+            found = self._find(path=_normal(state["path"]), method=state["method"])
         except HTTPException:
             return await self._app(scope, receive, send)
         _, handler, path, params, template = found
@@ -86,6 +86,12 @@ class Dispatch:
             failed = self._render(request, error)
             await failed.to_asgi_response(app=None, request=request)(scope, receive, send)
         return None
+
+
+def _normal(path: str) -> str:
+    """The path as Litestar's router wants it, which nearly every one is."""
+    is_normal = path.startswith("/") and not path.endswith("/") and "//" not in path
+    return path if is_normal else normalize_path(path)
 
 
 def _takes_the_request(handler: Any) -> bool:

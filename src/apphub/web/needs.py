@@ -88,8 +88,9 @@ class needs(Need):  # noqa: N801
         if self.everywhere:
             actor.demand_unfiltered(self.scopes[0])
             return
-        target = await target_of(request, actor, self.scopes, of_server=self.of_server)
-        actor.demand(target, *self.scopes)
+        if not actor.everywhere(self.scopes):
+            target = await target_of(request, actor, self.scopes, of_server=self.of_server)
+            actor.demand(target, *self.scopes)
 
 
 class needs_list(Need):  # noqa: N801

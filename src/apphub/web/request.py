@@ -129,6 +129,8 @@ class HubRequest(Request[Any, Any, State]):
         raw = cast("str", self.path_params[name])
         if raw == NAMELESS:
             return ""
+        if "%" not in raw and raw.isascii() and raw.isprintable():
+            return raw
         try:
             text = unquote_to_bytes(raw.encode("latin-1")).decode()
         except UnicodeError:

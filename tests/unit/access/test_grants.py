@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from apphub.access.actor import Actor, OutOfReach, ScopeMissing
 from apphub.access.grants import Grants, Target
 from apphub.access.roles import BUILT_IN
 from apphub.access.scopes import (
@@ -228,6 +229,22 @@ def test_a_filter_only_ever_takes_away(scope: str, narrowing: str) -> None:
     assert _reached(Grants.of([scope + narrowing])) < _reached(Grants.of([scope]))
     assert Grants.of([scope + narrowing]).within(Grants.of([scope]))
     assert not Grants.of([scope]).within(Grants.of([scope + narrowing]))
+
+
+@given(
+    st.lists(grants, min_size=1, max_size=2),
+    st.lists(st.sampled_from(sorted(SCOPES)), min_size=1, max_size=2),
+)
+def test_what_is_held_everywhere_is_held_for_whatever_there_is(
+    rights: list[Grants], scopes: list[str]
+) -> None:
+    actor = Actor("user", 1, "ada", False, frozenset({"g"}), tuple(rights))
+    if actor.everywhere(tuple(scopes)):
+        for target in TARGETS:
+            actor.demand(target, *scopes)
+    else:  # no filter names a target without any name
+        with pytest.raises((OutOfReach, ScopeMissing)):
+            actor.demand(Target(), *scopes)
 
 
 def test_a_filter_lets_through_what_it_names_and_nothing_else() -> None:
