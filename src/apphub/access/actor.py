@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar
 
 from msgspec import Struct
 
@@ -118,9 +118,10 @@ class Actor:
         """What `make` gives, made once: for what follows from the rights alone. An actor is remembered as
         long as its rights stay as they are, and the same is asked of it at every request.
         """
-        if what not in self._derived:
-            self._derived[what] = make()
-        return cast("T", self._derived[what])
+        derived: dict[Hashable, T] = self._derived
+        if what not in derived:
+            derived[what] = make()
+        return derived[what]
 
     def reach(self, scope: str) -> Reach:
         """How far the scope goes, for lists."""

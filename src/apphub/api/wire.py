@@ -233,10 +233,7 @@ def group_json(group: Group | ListedGroup, actor: Actor) -> GroupModel:
 
 
 def _sees_of_group(actor: Actor, scope: str, group: Group | ListedGroup) -> bool:
-    everywhere = actor.once(
-        ("everywhere", scope), lambda: actor.holds(scope) and not actor.reach(scope).clauses
-    )
-    return everywhere or actor.may(scope, Target(group=group.name))
+    return actor.everywhere((scope,)) or actor.may(scope, Target(group=group.name))
 
 
 def service_json(service: Service, actor: Actor) -> ServiceModel:

@@ -83,7 +83,7 @@ class _Compiled(Struct, frozen=True):
     texts: dict[tuple[int, ...], Prepared] = field(default_factory=dict)
 
     def text(self, given: Mapping[str, Any]) -> Prepared | None:
-        lengths = tuple([len(given[name]) for name in self.lists])
+        lengths = tuple([len(given[name]) for name in self.lists]) if self.lists else ()
         text = self.texts.get(lengths)
         if text is None and sum(lengths) <= MOST_VALUES and len(self.texts) < MOST_LENGTHS:
             text = self.texts[lengths] = self.write(given)

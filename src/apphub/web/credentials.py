@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, cast
+from typing import Any
 
 from apphub.access.actor import Actor
 from apphub.kit import cookies
@@ -16,12 +16,10 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 async def find_actor(request: HubRequest) -> Actor | None:
     """Who asks, or None. A credential in the header counts alone: no cookie stands in for a bad one."""
-    scope = cast("dict[str, Any]", request.scope)
-    if "apphub.actor" in scope:
-        return cast("Actor | None", scope["apphub.actor"])
-    actor = await _find(request)
-    scope["apphub.actor"] = actor
-    return actor
+    scope: Any = request.scope
+    if "apphub.actor" not in scope:
+        scope["apphub.actor"] = await _find(request)
+    return request.caller
 
 
 async def _find(request: HubRequest) -> Actor | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
-from typing import Any, cast
+from typing import Any
 
 from litestar import Litestar, Response
 from litestar.enums import ScopeType
@@ -51,7 +51,7 @@ class Dispatch:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
             return await self._app(scope, receive, send)
-        state = cast("dict[str, Any]", scope)
+        state: Any = scope
         found: Any
         try:
             found = self._find(path=_normal(state["path"]), method=state["method"])

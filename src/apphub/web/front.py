@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import re
 import secrets
-from typing import Any, cast
+from typing import Any
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
@@ -72,13 +72,14 @@ class Front:
         at_app = self._apps is not None and self._apps.holds(headers.get(b"host", b"").decode("latin-1"))
         if at_app and not path.startswith(_AT_APPS):
             path = "/%00"
-        exchange = cast("dict[str, Any]", scope).pop(EXCHANGE, None)
-        method: str = scope["method"]
+        given: Any = scope
+        exchange = given.pop(EXCHANGE, None)
+        method: str = given["method"]
         bare = method == "HEAD" and is_page(path)
         # What is routed has the base taken off. The server's own scope stays as it came: it knows by the
         # method whether a body may follow.
-        inner: Scope = {  # type: ignore[assignment]
-            **scope,
+        state: dict[str, Any] = {
+            **given,
             "method": _routed(method, path, bare),
             "path": path,
             "raw_path": path.encode("latin-1"),
@@ -86,7 +87,6 @@ class Front:
             "apphub.headers": headers,
             "apphub.request_id": request_id,
         }
-        state = cast("dict[str, Any]", inner)
         if at_app:
             state[AT_APP] = True
         self._believe(state, headers)
@@ -94,17 +94,18 @@ class Front:
         reply = Reply(self._common, state, send, body, exchange, method=method, bare=bare)
         if reply.short:
             state[AT_ONCE] = reply.at_once
-        await self._app(inner, body.receive, reply.send)
+        await self._app(state, body.receive, reply.send)  # type: ignore[arg-type]
         state.pop(AT_ONCE, None)  # which holds the state itself
 
     def _believe(self, state: dict[str, Any], headers: dict[bytes, bytes]) -> None:
-        client = state.get("client")
-        state["apphub.address"] = client[0] if client else None
-        state["apphub.scheme"] = "http"
         if self._trusted:
             forwarded = headers.get(b"x-forwarded-for", b"").decode("latin-1")
             state["apphub.address"] = forwarded.rpartition(",")[2].strip() or None
-            state["apphub.scheme"] = "https" if headers.get(b"x-forwarded-proto", b"") == b"https" else "http"
+            state["apphub.scheme"] = "https" if headers.get(b"x-forwarded-proto") == b"https" else "http"
+        else:
+            client = state.get("client")
+            state["apphub.address"] = client[0] if client else None
+            state["apphub.scheme"] = "http"
 
     def _path(self, scope: Scope) -> str:
         raw = scope.get("raw_path") or scope["path"].encode()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from litestar import Request, Response
@@ -37,7 +37,8 @@ class Answer(Response[bytes]):
         return self._send
 
     async def _send(self, scope: Scope, receive: Receive, send: Send) -> None:
-        at_once = None if self.headers or self.cookies else cast("dict[str, Any]", scope).get(AT_ONCE)
+        known: Any = scope
+        at_once = None if self.headers or self.cookies else known.get(AT_ONCE)
         if at_once is not None and at_once(self.status_code, self.content):
             return
         headers = [(b"content-type", b"application/json")]

@@ -42,7 +42,9 @@ class HubRequest(Request[Any, Any, State]):
     @property
     def hub(self) -> Hub:
         """The hub that answers."""
-        return cast("Hub", cast("dict[str, Any]", self.scope)["apphub.hub"])
+        scope: Any = self.scope
+        hub: Hub = scope["apphub.hub"]
+        return hub
 
     @property
     def document(self) -> dict[str, Any]:
@@ -60,11 +62,14 @@ class HubRequest(Request[Any, Any, State]):
     @property
     def caller(self) -> Actor | None:
         """Who asks, if anybody known."""
-        return cast("Actor | None", cast("dict[str, Any]", self.scope).get("apphub.actor"))
+        scope: Any = self.scope
+        actor: Actor | None = scope.get("apphub.actor")
+        return actor
 
     def header(self, name: bytes) -> str | None:
         """One header by its name in small letters, without making all of them into text."""
-        value = cast("dict[str, dict[bytes, bytes]]", self.scope)["apphub.headers"].get(name)
+        scope: Any = self.scope
+        value: bytes | None = scope["apphub.headers"].get(name)
         return None if value is None else value.decode("latin-1")
 
     @property
@@ -78,12 +83,16 @@ class HubRequest(Request[Any, Any, State]):
     @property
     def request_id(self) -> str:
         """Names this request in logs and error pages."""
-        return cast("str", cast("dict[str, Any]", self.scope).get("apphub.request_id", ""))
+        scope: Any = self.scope
+        request_id: str = scope.get("apphub.request_id", "")
+        return request_id
 
     @property
     def client_address(self) -> str | None:
         """Where the request came from, as far as can be believed."""
-        return cast("str | None", cast("dict[str, Any]", self.scope).get("apphub.address"))
+        scope: Any = self.scope
+        address: str | None = scope.get("apphub.address")
+        return address
 
     @property
     def by(self) -> By:
@@ -126,7 +135,7 @@ class HubRequest(Request[Any, Any, State]):
 
     def segment(self, name: str) -> str:
         """A part of the path, percent-decoded (once, after matching); raises `NotFound` for what is no text."""
-        raw = cast("str", self.path_params[name])
+        raw: str = self.path_params[name]
         if raw == NAMELESS:
             return ""
         if "%" not in raw and raw.isascii() and raw.isprintable():
@@ -149,7 +158,8 @@ class HubRequest(Request[Any, Any, State]):
         """
         if isinstance(self._body, bytes):
             return self._body
-        whole: bytes | None = cast("dict[str, Any]", self.scope)[BODY].whole()
+        scope: Any = self.scope
+        whole: bytes | None = scope[BODY].whole()
         self._body = self._connection_state.body = await self._read() if whole is None else whole
         return self._body
 
