@@ -23,9 +23,9 @@ CULLER = By("server:ada/lab", behalf="user:ada", request_id="r8")
 
 async def _fill(db: Database) -> None:
     async with db.write() as tx:
-        await insert_entry(tx, ADA, "group.create", "group:g", after={"members": ["ada"]})
-        await insert_entry(tx, HUB, "server.stop", "server:ada/lab")
-        await insert_entry(tx, CULLER, "server.stop", "server:ada/", before={"a": 1})
+        insert_entry(tx, ADA, "group.create", "group:g", after={"members": ["ada"]})
+        insert_entry(tx, HUB, "server.stop", "server:ada/lab")
+        insert_entry(tx, CULLER, "server.stop", "server:ada/", before={"a": 1})
 
 
 async def test_it_is_found_by_any_part_of_it(db: Database) -> None:
@@ -61,7 +61,7 @@ async def test_nobody_can_change_what_was_written(db: Database) -> None:
 async def test_an_entry_goes_with_the_change_that_was_undone(db: Database) -> None:
     async def change() -> None:
         async with db.write() as tx:
-            await insert_entry(tx, BY, "group.create", "group:never")
+            insert_entry(tx, BY, "group.create", "group:never")
             raise Conflict("and then it fails")
 
     with pytest.raises(Conflict):
@@ -88,7 +88,7 @@ async def test_old_entries_go_and_the_others_stay(db: Database, monkeypatch: pyt
 
 async def test_who_opened_a_server_is_told_since_it_was_made(town: Town) -> None:
     async with town.db.write() as tx:
-        await insert_entry(tx, ADA, "server.open", "server:bob/lab")
+        insert_entry(tx, ADA, "server.open", "server:bob/lab")
     audit = Audit(town.db)
     assert [one.actor for one in await audit.visits("bob/lab", since=clock.now() - timedelta(days=1))] == [
         "user:ada"
@@ -99,8 +99,8 @@ async def test_who_opened_a_server_is_told_since_it_was_made(town: Town) -> None
 async def test_what_was_done_to_a_server_is_told_without_the_visits(town: Town) -> None:
     async with town.db.write() as tx:
         for action in ("server.stop", "server.open", "share.grant"):
-            await insert_entry(tx, ADA, action, "server:bob/lab")
-        await insert_entry(tx, ADA, "server.stop", "server:bob/other")
+            insert_entry(tx, ADA, action, "server:bob/lab")
+        insert_entry(tx, ADA, "server.stop", "server:bob/other")
     audit, day = Audit(town.db), timedelta(days=1)
     assert [one.action for one in await audit.deeds("bob/lab", since=clock.now() - day)] == ["server.stop"]
     assert await audit.deeds("bob/lab", since=clock.now() + day) == []

@@ -183,3 +183,60 @@ async def test_others_have_their_turn_while_many_rows_are_written_all_or_none(db
     assert await write(fails=False) >= (10 if db.exclusive else 2)
     assert len(await _names(db)) == 2000
     others.cancel()
+
+
+_LATE = sa.insert(t.users)
+
+
+async def test_rows_for_later_come_with_the_commit_and_go_with_their_writer(db: Database) -> None:
+    async def write(number: int) -> None:
+        async with db.write() as tx:
+            await tx.execute(_LATE, {"name": f"first{number}", "created": clock.now()})
+            for again in range(2):
+                tx.later(_LATE, {"name": f"late{number}-{again}", "created": clock.now()})
+            if number % 3 == 0:
+                raise LookupError(number)
+
+    results = await asyncio.gather(*map(write, range(30)), return_exceptions=True)
+    assert [str(error) for error in results if error is not None] == [str(n) for n in range(0, 30, 3)]
+    kept = [number for number in range(30) if number % 3]
+    assert await _names(db) == {f"first{n}" for n in kept} | {f"late{n}-{k}" for n in kept for k in range(2)}
+
+
+async def test_many_rows_for_later_let_others_have_their_turn(tmp_path: Path) -> None:
+    db = await open_database(None, tmp_path)
+    turns = 0
+
+    async def write() -> None:
+        async with db.write() as tx:
+            for number in range(2000):
+                tx.later(_LATE, {"name": f"u{number}", "created": clock.now()})
+
+    writing = asyncio.create_task(write())
+    while not writing.done():
+        turns += 1
+        await asyncio.sleep(0)
+    await writing
+    assert len(await _names(db)) == 2000
+    assert turns >= 10
+    await db.close()
+
+
+async def test_a_row_for_later_that_is_refused_is_told_and_leaves_the_database_usable(db: Database) -> None:
+    async def write(name: str) -> None:
+        async with db.write() as tx:
+            tx.later(_LATE, {"name": name, "created": clock.now()})
+
+    await _add(db, "ada")
+    for refused in ("ada", "\ud800"):  # taken, and no text
+        async with asyncio.timeout(30):
+            with pytest.raises(Exception, match=r"UNIQUE|clash|surrogates"):
+                await write(refused)
+    await write("bob")
+    assert await _names(db) == {"ada", "bob"}
+
+
+async def test_nothing_is_left_for_later_where_nothing_is_committed(db: Database) -> None:
+    async with db.read() as tx:
+        with pytest.raises(AssertionError):
+            tx.later(_LATE, {"name": "ada", "created": clock.now()})

@@ -121,9 +121,7 @@ class Access:
                 agent=agent[:200],
                 address=address[:100],
             )
-            await insert_entry(
-                tx, by, "session.start", by.actor, after={"expires": clock.wire_time(now + life)}
-            )
+            insert_entry(tx, by, "session.start", by.actor, after={"expires": clock.wire_time(now + life)})
         return Session(session_id, secret, public_id, now + life)
 
     async def sessions_of(self, name: str) -> list[SignedIn]:
@@ -135,7 +133,7 @@ class Access:
         """Sign out: the session and every app token that it granted end."""
         async with self._db.write() as tx:
             await sessions.delete_session(tx, session_id)
-            await insert_entry(tx, by, "session.end", by.actor)
+            insert_entry(tx, by, "session.end", by.actor)
             tx.changed(RIGHTS)
 
     async def owner(self, name: str) -> Actor | None:
@@ -182,7 +180,7 @@ class Access:
                 session_id=None,
             )
             token_id = await store.insert_token(tx, new, now)
-            await insert_entry(tx, by, "token.create", f"user:{owner.name}", after=_told(token_id, new))
+            insert_entry(tx, by, "token.create", f"user:{owner.name}", after=_told(token_id, new))
         token = Token(
             id=token_id,
             kind="user",
@@ -215,7 +213,7 @@ class Access:
             token = await self._token(tx, name, wire_id)
             owner = await store.delete_token(tx, token.id)
             before = {"id": token.wire_id, "note": token.note, "scopes": list(token.scopes)}
-            await insert_entry(tx, by, "token.revoke", f"user:{name}", before=before)
+            insert_entry(tx, by, "token.revoke", f"user:{name}", before=before)
             tx.changed(*rights_of(owner))
 
     async def forget_expired(self) -> None:

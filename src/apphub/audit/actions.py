@@ -48,7 +48,7 @@ class Audit(Struct, frozen=True):
     async def note(self, by: By, action: str, target: str) -> None:
         """Note what changes nothing in the database."""
         async with self.db.write() as tx:
-            await store.insert_entry(tx, by, action, target)
+            store.insert_entry(tx, by, action, target)
 
     async def forget_old(self) -> None:
         """Forget what is older than the log is kept, in small steps so that nobody waits for it."""

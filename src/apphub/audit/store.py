@@ -36,11 +36,9 @@ def _row(by: By, action: str, target: str, before: Any, after: Any) -> dict[str,
     }
 
 
-async def insert_entry(
-    tx: Tx, by: By, action: str, target: str, *, before: Any = None, after: Any = None
-) -> None:
-    """Note that `by` did `action` (`group.members.add`) to `target` (`group:analysts`). No secrets."""
-    await tx.execute(_INSERT, _row(by, action, target, before, after))
+def insert_entry(tx: Tx, by: By, action: str, target: str, *, before: Any = None, after: Any = None) -> None:
+    """Note that `by` did `action` (`group.members.add`) to `target` (`group:analysts`), once that is committed. No secrets."""
+    tx.later(_INSERT, _row(by, action, target, before, after))
 
 
 async def insert_entries(tx: Tx, by: By, action: str, targets: Mapping[str, Any]) -> None:

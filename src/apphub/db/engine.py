@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from apphub.db.changes import Changes
+from apphub.db.prepared import Statements
 from apphub.db.rows import Rows
 from apphub.errors import Conflict, HubError, Unavailable
 
@@ -52,7 +53,11 @@ class Tx(ABC):
     #: Name of the SQL dialect, for statements that must be spelled differently (only in `db`).
     dialect: str
 
-    def __init__(self) -> None:
+    def __init__(self, statements: Statements, *, writes: bool) -> None:
+        self._statements = statements
+        self._writes = writes
+        #: Rows to insert last of all, as the driver takes them, by the statement.
+        self.late: dict[str, list[list[Any]]] = {}
         self.topics: list[str] = []
         #: A part of it has raised: it must not be committed.
         self.spoiled = False
@@ -62,6 +67,12 @@ class Tx(ABC):
     @abstractmethod
     async def execute(self, statement: sa.Executable, parameters: Any = None) -> Rows:
         """Run one statement, perhaps (for inserts) with many sets of parameters."""
+
+    def later(self, insert: sa.Insert, row: Mapping[str, Any]) -> None:
+        """Insert a row that nothing else here reads: just before the commit, where others' rows come with it."""
+        assert self._writes, "Nothing is written where there is nothing to commit."
+        prepared = self._statements.prepare(insert, row)
+        self.late.setdefault(prepared.sql, []).append(prepared.arguments(row))
 
     def changed(self, *topics: str) -> None:
         """Tell listeners of these topics once the transaction has been committed."""

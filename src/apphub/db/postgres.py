@@ -77,10 +77,9 @@ async def _read_json(connection: Any) -> None:
 class _PostgresTx(Tx):
     dialect = "postgresql"
 
-    def __init__(self, connection: Any, statements: Statements) -> None:
-        super().__init__()
+    def __init__(self, connection: Any, statements: Statements, *, writes: bool = False) -> None:
+        super().__init__(statements, writes=writes)
         self._connection = connection
-        self._statements = statements
 
     async def execute(self, statement: sa.Executable, parameters: Any = None) -> Rows:
         given = one_set(parameters)
@@ -167,8 +166,10 @@ class PostgresDatabase(Database):
                 with _failing():
                     await connection.execute("begin")
                     try:
-                        tx = _PostgresTx(connection, self._statements)
+                        tx = _PostgresTx(connection, self._statements, writes=True)
                         yield tx
+                        for sql, rows in tx.late.items():
+                            await connection.executemany(sql, rows)
                         committing = tx.topics
                         told = self._telling([topic for topic in committing if not is_hint(topic)])
                         # In one round trip: a text cannot have parameters then.

@@ -6,6 +6,7 @@ others have their turn. What may wait for a disk does not: COMMIT runs in a thre
 All writers that queue up meanwhile share the next commit, each in a savepoint of its own, and a
 commit waits, a millisecond at most, until as many have come as shared the last one; so a hundred
 writes at once cost a few fsyncs (`synchronous=FULL`: an acknowledged write survives a power cut).
+Rows for later (the log's) of all of them go in together, just before it: four indexes stay at hand then.
 
 Two connections: one for writing, guarded by a lock, and one for reading, which sees what is
 committed (WAL). One process only; `serve` holds a lock on the data folder.
@@ -68,14 +69,17 @@ def connect(path: Path) -> sa.Connection:
     return connection
 
 
+#: How the driver refuses: the last two for values that no database takes.
+_REFUSED = (sqlite3.Error, ValueError, OverflowError)
+
+
 class _SqliteTx(Tx):
     dialect = "sqlite"
 
-    def __init__(self, connection: sa.Connection, statements: Statements) -> None:
-        super().__init__()
+    def __init__(self, connection: sa.Connection, statements: Statements, *, writes: bool = False) -> None:
+        super().__init__(statements, writes=writes)
         self._connection = connection
         self._driver: Any = connection.connection.dbapi_connection
-        self._statements = statements
 
     async def execute(self, statement: sa.Executable, parameters: Any = None) -> Rows:
         given = one_set(parameters)
@@ -150,6 +154,8 @@ class _Batch:
 
     def __init__(self) -> None:
         self.topics: set[str] = set()
+        #: What they insert last of all (see `Tx.later`).
+        self._late: dict[str, list[list[Any]]] = {}
         self.writers = 0
         #: As many have come as shared the last commit.
         self.full = asyncio.Event()
@@ -161,7 +167,21 @@ class _Batch:
         self._waiting.append(waiting)
         return waiting
 
-    def end(self, error: sqlite3.Error | None = None) -> None:
+    def take(self, written: Tx) -> None:
+        """A writer has ended well."""
+        self.topics.update(written.topics)
+        for sql, rows in written.late.items():
+            self._late.setdefault(sql, []).extend(rows)
+
+    async def insert(self, driver: Any) -> None:
+        """Insert what is left to insert, and let others have their turn now and then."""
+        for sql, rows in self._late.items():
+            for first in range(0, len(rows), SETS):
+                if first:
+                    await asyncio.sleep(0)
+                driver.executemany(sql, rows[first : first + SETS])
+
+    def end(self, error: Exception | None = None) -> None:
         """Tell all who wait that they are committed, or why not."""
         for waiting in self._waiting:
             if waiting.done():
@@ -182,7 +202,7 @@ class _Part(_SqliteTx):
         lock: asyncio.Lock,
         join: Callable[[], _Batch],
     ) -> None:
-        super().__init__(connection, statements)
+        super().__init__(connection, statements, writes=True)
         self._lock, self._join = lock, join
 
     async def __aenter__(self) -> Tx:
@@ -203,7 +223,7 @@ class _Part(_SqliteTx):
         finally:
             self._lock.release()
         if error is None:
-            self._batch.topics.update(self.topics)
+            self._batch.take(self)
             await self._batch.committed()
 
 
@@ -255,8 +275,9 @@ class SqliteDatabase(Database):
             self._batch = None
             self._company = batch.writers
             try:
+                await batch.insert(self._driver)
                 await self._committer.commit()
-            except sqlite3.Error as error:
+            except _REFUSED as error:
                 if self._driver.in_transaction:
                     self._driver.execute("ROLLBACK")
                 batch.end(error)

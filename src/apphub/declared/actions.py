@@ -68,7 +68,7 @@ async def _note_changes(tx: Tx, before: Mapping[str, Any], after: Mapping[str, A
     for label in sorted({*before, *after}):
         was, now = before.get(label), after.get(label)
         if was != now:
-            await insert_entry(tx, SETTINGS, "settings.apply", label, before=was, after=now)
+            insert_entry(tx, SETTINGS, "settings.apply", label, before=was, after=now)
 
 
 def check_scopes(settings: Settings) -> None:

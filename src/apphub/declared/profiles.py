@@ -38,7 +38,7 @@ async def apply_profiles(
         if await is_newest(tx, db, "profiles", digest_of_profiles(profiles), at):
             changed = await declare_profiles(tx, profiles)
         if by is not None:
-            await insert_entry(tx, by, "settings.reload", "hub", after={"changed": changed})
+            insert_entry(tx, by, "settings.reload", "hub", after={"changed": changed})
         return changed
 
 
@@ -68,7 +68,7 @@ async def _declare_one(tx: Tx, profile: Profile, row: store.Row | None, position
     if row is None:
         key = await store.insert_profile(tx, profile.slug, position=position, source=Source.SETTINGS)
         await store.insert_version(tx, key, 1, definition, actor=SETTINGS.actor, now=now)
-        await insert_entry(tx, SETTINGS, "profile.create", f"profile:{profile.slug}", after={"version": 1})
+        insert_entry(tx, SETTINGS, "profile.create", f"profile:{profile.slug}", after={"version": 1})
         return True
     if row.definition == definition:
         if (row.position, row.source, row.withdrawn) != (position, Source.SETTINGS, None):
@@ -81,7 +81,7 @@ async def _declare_one(tx: Tx, profile: Profile, row: store.Row | None, position
         tx, row.id, version=number, position=position, source=Source.SETTINGS, withdrawn=None
     )
     before, after = {"version": row.version}, {"version": number}
-    await insert_entry(tx, SETTINGS, "profile.change", f"profile:{profile.slug}", before=before, after=after)
+    insert_entry(tx, SETTINGS, "profile.change", f"profile:{profile.slug}", before=before, after=after)
     return True
 
 
@@ -99,7 +99,7 @@ async def _open_to(tx: Tx, row: store.Row, wanted: Sequence[Whom], found: Iterab
     if lost or new:
         await store.update_profile(tx, row.id)
         before, after = sorted(declared), sorted(names)
-        await insert_entry(tx, SETTINGS, "profile.open", f"profile:{row.slug}", before=before, after=after)
+        insert_entry(tx, SETTINGS, "profile.open", f"profile:{row.slug}", before=before, after=after)
     return bool(lost or new)
 
 
@@ -109,4 +109,4 @@ async def _withdraw(tx: Tx, row: store.Row, bindings: Iterable[Binding]) -> None
             await store.delete_binding(tx, binding.id)
     gone = row.withdrawn or clock.now()
     await store.update_profile(tx, row.id, source=Source.API, withdrawn=gone)
-    await insert_entry(tx, SETTINGS, "profile.withdraw", f"profile:{row.slug}")
+    insert_entry(tx, SETTINGS, "profile.withdraw", f"profile:{row.slug}")

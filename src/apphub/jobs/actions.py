@@ -38,7 +38,7 @@ class Jobs(Struct, frozen=True):
         async with self.db.write() as tx:
             job_id = await store.insert_job(tx, by, actor.user_id, kind, target, wanted, clock.now())
             after = {"kind": kind, "count": len(wanted), "target": target}
-            await insert_entry(tx, by, "job.create", f"job:{job_id}", after=after)
+            insert_entry(tx, by, "job.create", f"job:{job_id}", after=after)
             tx.changed(BULK)
         return job_id
 
@@ -62,7 +62,7 @@ class Jobs(Struct, frozen=True):
         await self.report(actor, job_id)
         async with self.db.write() as tx:
             await store.finish(tx, job_id, clock.now(), cancelled=True)
-            await insert_entry(tx, by, "job.cancel", f"job:{job_id}")
+            insert_entry(tx, by, "job.cancel", f"job:{job_id}")
 
     async def forget_old(self) -> None:
         """Forget jobs that ended long ago."""

@@ -87,7 +87,7 @@ class Login:
                     # Again: of many tries at once, those behind the last that is allowed must not learn anything.
                     self._refuse_many(await store.find_failures(tx, keys, clock.now()), keys)
                     await store.delete_failures(tx, keys[0])
-                    await insert_entry(tx, by, "login", f"user:{account}", after={"door": door})
+                    insert_entry(tx, by, "login", f"user:{account}", after={"door": door})
                 return account
             now = clock.now()
             async with self._db.write() as tx:
@@ -105,7 +105,7 @@ class Login:
             person = await people_store.get_person(tx, name)
             await people_store.update_person(tx, person.id, password=hashed)
             await people_store.end_sessions(tx, person.id)
-            await insert_entry(tx, by, "user.password", person.label)
+            insert_entry(tx, by, "user.password", person.label)
             tx.changed(RIGHTS)
 
     async def change_password(self, by: By, name: str, old: str, new: str) -> None:
@@ -140,7 +140,7 @@ class Login:
             if await people_store.find_password(tx, name) is not None:
                 return None
             await people_store.update_person(tx, person.id, password=hashed)
-            await insert_entry(tx, HUB, "user.password", person.label)
+            insert_entry(tx, HUB, "user.password", person.label)
         return password
 
     def close(self) -> None:
@@ -167,7 +167,7 @@ class Login:
         count = counts.get(keys[0] if known else keys[1], 1)
         if count & (count - 1) == 0:
             target = f"user:{account}" if known else "user:?"
-            await insert_entry(tx, by, "login.fail", target, after={"door": door, "failures": count})
+            insert_entry(tx, by, "login.fail", target, after={"door": door, "failures": count})
 
     def _turn(self, key: str) -> asyncio.Lock:
         """Held by one try at a time: each is counted before the next is looked at, however busy the database is."""
@@ -209,6 +209,6 @@ class Login:
             if await people_store.find_existing(tx, [account]):
                 return False  # somebody of that name is just being deleted
             await people_store.insert_people(tx, [account], admin=False, source=Source.API, now=clock.now())
-            await insert_entry(tx, by, "user.create", f"user:{account}", after={"by": "login"})
+            insert_entry(tx, by, "user.create", f"user:{account}", after={"by": "login"})
             tx.changed(RIGHTS)
         return True

@@ -145,7 +145,7 @@ class Provider(Struct, frozen=True):
         )
         async with self.db.write() as tx:
             await store.insert_code(tx, secret, code)
-            await insert_entry(
+            insert_entry(
                 tx,
                 by,
                 "oauth.grant",
@@ -153,7 +153,7 @@ class Provider(Struct, frozen=True):
                 after={"scopes": list(authorization.scopes)},
             )
             if (server := authorization.client.server) is not None:
-                await insert_entry(tx, by, "server.open", f"server:{server}")
+                insert_entry(tx, by, "server.open", f"server:{server}")
         params = [("code", secret)]
         if authorization.state is not None:
             params.append(("state", authorization.state))
@@ -194,7 +194,7 @@ class Provider(Struct, frozen=True):
             assert made is not None
             person, after = f"user:{made.owner}", {"id": made.wire_id, "scopes": list(code.scopes)}
             who = replace(by, actor=f"client:{client.client_id}", behalf=person)
-            await insert_entry(tx, who, "oauth.token", person, after=after)
+            insert_entry(tx, who, "oauth.token", person, after=after)
         return {
             "access_token": token,
             "expires_in": int(self.life.total_seconds()),

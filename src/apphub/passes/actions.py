@@ -78,7 +78,7 @@ class Passes(Struct, frozen=True):
             found = await store.find_pass(tx, server.id, actor.session_public_id)
             await store.upsert_pass(tx, server.id, actor.session_public_id, expires)
             if found is None or found.denied or found.expires + self.life < now:
-                await insert_entry(tx, by, "server.open", server.label)
+                insert_entry(tx, by, "server.open", server.label)
             if found is not None and found.denied:
                 tx.changed(routes_topic(server.key.user))  # it may visit again: off the deny list
             if await store.delete_ended(tx, server.id, actor.session_public_id):

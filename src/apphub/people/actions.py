@@ -101,7 +101,7 @@ class People(Struct, frozen=True):
         await store.update_person(tx, person.id, admin=admin)
         await groups.check_launched(tx, person.id)
         before, after = {"admin": person.admin}, {"admin": admin}
-        await insert_entry(tx, by, "user.admin", person.label, before=before, after=after)
+        insert_entry(tx, by, "user.admin", person.label, before=before, after=after)
         tx.changed(RIGHTS)
 
     async def create_group(
@@ -131,7 +131,7 @@ class People(Struct, frozen=True):
         ids = await self._ids(tx, members)
         await groups.insert_members(tx, group_id, ids.values(), Source.API)
         after = {"members": list(ids), "properties": properties}
-        await insert_entry(tx, by, "group.create", f"group:{name}", after=after)
+        insert_entry(tx, by, "group.create", f"group:{name}", after=after)
         tx.changed(*rights_of(ids.values()))
         return Group(group_id, name, tuple(ids), (), properties, Source.API)
 
@@ -146,7 +146,7 @@ class People(Struct, frozen=True):
                 raise Declared(f"The group {group.name}")
             await groups.delete_group(tx, group.id)
             before = {"members": list(group.members), "properties": group.properties}
-            await insert_entry(tx, by, "group.delete", group.label, before=before)
+            insert_entry(tx, by, "group.delete", group.label, before=before)
             if group.members:
                 tx.changed(RIGHTS)
 
@@ -157,7 +157,7 @@ class People(Struct, frozen=True):
             if group.source is Source.SETTINGS and group.properties != properties:
                 raise Declared(f"What the properties of {group.name} are")
             await groups.update_group(tx, group.id, properties=dict(properties))
-            await insert_entry(
+            insert_entry(
                 tx, by, "group.properties", group.label, before=group.properties, after=dict(properties)
             )
             return await groups.get_group(tx, name)
@@ -174,7 +174,7 @@ class People(Struct, frozen=True):
         present = set(group.members)
         new = {member: key for member, key in ids.items() if member not in present}
         await groups.insert_members(tx, group.id, new.values(), Source.API)
-        await insert_entry(tx, by, "group.members.add", group.label, after=list(ids))
+        insert_entry(tx, by, "group.members.add", group.label, after=list(ids))
         tx.changed(*rights_of(new.values()))
         return replace(group, members=(*group.members, *new))
 
@@ -188,7 +188,7 @@ class People(Struct, frozen=True):
                 if key in declared:
                     raise Declared(f"That {member} is a member of {group.name}")
             await groups.delete_members(tx, group.id, ids.values())
-            await insert_entry(tx, by, "group.members.remove", group.label, before=list(ids))
+            insert_entry(tx, by, "group.members.remove", group.label, before=list(ids))
             tx.changed(*rights_of(ids.values()))
             return replace(group, members=tuple(member for member in group.members if member not in ids))
 

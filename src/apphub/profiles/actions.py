@@ -141,7 +141,7 @@ class Profiles:
             if row.source is Source.SETTINGS:
                 raise Declared(f"The profile {slug}")
             await store.update_profile(tx, row.id, withdrawn=clock.now())
-            await insert_entry(tx, by, "profile.withdraw", f"profile:{slug}")
+            insert_entry(tx, by, "profile.withdraw", f"profile:{slug}")
         await self.refresh()
 
     async def roll_back(self, by: By, slug: str, number: int) -> Offer:
@@ -175,7 +175,7 @@ class Profiles:
             if same is None:
                 key = await insert_whom(tx, offer.id, whom, options)
                 await store.update_profile(tx, offer.id)
-                await insert_entry(
+                insert_entry(
                     tx, by, "profile.bind", offer.label, after={"whom": str(whom), "options": options}
                 )
             else:
@@ -205,7 +205,7 @@ class Profiles:
         if row is None:
             key = await store.insert_profile(tx, slug, position=_AFTER, source=Source.API)
             await store.insert_version(tx, key, 1, definition, actor=actor, now=now)
-            await insert_entry(tx, by, "profile.create", f"profile:{slug}", after={"version": 1})
+            insert_entry(tx, by, "profile.create", f"profile:{slug}", after={"version": 1})
             return
         if row.definition == definition and row.withdrawn is None:
             return
@@ -214,7 +214,7 @@ class Profiles:
         number = await store.last_number(tx, row.id) + 1
         await store.insert_version(tx, row.id, number, definition, actor=actor, now=now)
         await store.update_profile(tx, row.id, version=number, withdrawn=None)
-        await insert_entry(
+        insert_entry(
             tx,
             by,
             "profile.change",
@@ -242,14 +242,14 @@ class Profiles:
         for whom in wanted:
             if str(whom) not in there:
                 await insert_whom(tx, row.id, whom, None)
-                await insert_entry(tx, by, "profile.bind", f"profile:{row.slug}", after={"whom": str(whom)})
+                insert_entry(tx, by, "profile.bind", f"profile:{row.slug}", after={"whom": str(whom)})
         await store.update_profile(tx, row.id)
 
     async def _unbind(self, tx: Tx, by: By, row: store.Row, binding: Binding) -> None:
         await store.delete_binding(tx, binding.id)
         await store.update_profile(tx, row.id)
         await store.insert_check(tx, row.id)
-        await insert_entry(tx, by, "profile.unbind", f"profile:{row.slug}", before={"whom": binding.whom})
+        insert_entry(tx, by, "profile.unbind", f"profile:{row.slug}", before={"whom": binding.whom})
 
     async def _row(self, tx: Tx, slug: str, *, offered: bool = False) -> store.Row:
         row = await store.find_row(tx, slug)

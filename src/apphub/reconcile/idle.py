@@ -59,7 +59,7 @@ async def stop_unused(db: Database, server_id: int) -> bool:
         await store.update_server(tx, server_id, reason=why)
         await store.update_wanted(tx, server_id, Wanted.STOPPED, now)
         await store.insert_event(tx, server_id, server.attempt, progress=100, message=why, now=now)
-        await insert_entry(tx, HUB, "server.stop", server.label, after={"why": why})
+        insert_entry(tx, HUB, "server.stop", server.label, after={"why": why})
         tx.changed(DUE, server_topic(server_id))
     log.info("server.unused", server=str(server.key))
     return True

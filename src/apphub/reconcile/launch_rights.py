@@ -123,7 +123,7 @@ class LaunchRights(Struct, frozen=True):
         await servers_store.update_server(tx, server.id, ends=None, reason=why)
         await servers_store.update_wanted(tx, server.id, Wanted.STOPPED, now)
         await self._tell(tx, server, why, now)
-        await insert_entry(tx, HUB, "server.stop", server.label, after={"why": why})
+        insert_entry(tx, HUB, "server.stop", server.label, after={"why": why})
         tx.changed(DUE)
         log.info("server.right_lost", server=str(server.key))
 

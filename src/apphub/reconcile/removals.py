@@ -48,7 +48,7 @@ class Removals(Struct, frozen=True):
         async with self.db.write() as tx:
             for server_id, user, name in await store.remove_overdue(tx, now):
                 key = ServerKey(user, name)
-                await insert_entry(tx, HUB, "server.remove", f"server:{key}")
+                insert_entry(tx, HUB, "server.remove", f"server:{key}")
                 tx.changed(DUE, server_topic(server_id))
                 log.info("server.forgotten", server=str(key))
 

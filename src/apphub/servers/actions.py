@@ -79,7 +79,7 @@ class Servers:
             if await store.find_server(tx, key) is not None:
                 raise ServerExists(f"User {key.user} already has server {key.name}")
             server_id = await self._insert(tx, person, key, ask)
-            await insert_entry(tx, by, "server.create", f"server:{key}")
+            insert_entry(tx, by, "server.create", f"server:{key}")
             server = await store.find_server_by_id(tx, server_id)
         assert server is not None
         return server
@@ -147,12 +147,12 @@ class Servers:
                 return None
             if remove and not server.active:
                 await store.delete_server(tx, server.id)
-                await insert_entry(tx, by, "server.remove", server.label)
+                insert_entry(tx, by, "server.remove", server.label)
                 return None
             if not server.active:
                 return None
             await store.update_wanted(tx, server.id, Wanted.REMOVED if remove else Wanted.STOPPED, now)
-            await insert_entry(tx, by, "server.remove" if remove else "server.stop", server.label)
+            insert_entry(tx, by, "server.remove" if remove else "server.stop", server.label)
             tx.changed(DUE, server_topic(server.id))
         return server
 
@@ -160,7 +160,7 @@ class Servers:
         """Ask for every server to stop."""
         async with self.db.write() as tx:
             stopped = await store.stop_all(tx, clock.now())
-            await insert_entry(tx, by, "server.stop", "servers", after={"count": len(stopped)})
+            insert_entry(tx, by, "server.stop", "servers", after={"count": len(stopped)})
             tx.changed(DUE, *(server_topic(server_id) for server_id in stopped))
         end = asyncio.get_running_loop().time() + 30
         for server_id in stopped:
@@ -182,7 +182,7 @@ class Servers:
             await store.update_server(tx, server.id, **values)
             before = {"name": key.name, "display_name": server.display_name, "options": server.options}
             before = {name: value for name, value in before.items() if name in values}
-            await insert_entry(tx, by, "server.change", server.label, before=before, after=values)
+            insert_entry(tx, by, "server.change", server.label, before=before, after=values)
             changed = await store.find_server_by_id(tx, server.id)
         assert changed is not None
         return changed
@@ -208,7 +208,7 @@ class Servers:
                 raise Declared(f"The user {person.name}")
             servers = await store.list_servers_of(tx, person.id)
             before = {"admin": person.admin, "groups": list(person.groups)}
-            await insert_entry(tx, by, "user.delete", person.label, before=before)
+            insert_entry(tx, by, "user.delete", person.label, before=before)
             tx.changed(RIGHTS)
             if not any(server.active for server in servers):
                 await people_store.delete_person(tx, person.id)
@@ -278,7 +278,7 @@ class Servers:
         if any(server.active for server in await store.list_servers_of(tx, person.id)):
             raise Conflict(f"{person.name} has running servers.", "Stop them first.")
         await people_store.update_person(tx, person.id, name=name)
-        await insert_entry(tx, by, "user.rename", person.label, after={"name": name})
+        insert_entry(tx, by, "user.rename", person.label, after={"name": name})
         tx.changed(RIGHTS)
         return name
 

@@ -33,7 +33,7 @@ class Care(Struct, frozen=True):
             if server is None:
                 raise NoSuchServer(key)
             await store.update_server(tx, server.id, display_name=name)
-            await insert_entry(
+            insert_entry(
                 tx,
                 by,
                 "server.change",
@@ -54,7 +54,7 @@ class Care(Struct, frozen=True):
             await store.update_server(tx, server.id, removal=now + undo)
             if server.active:
                 await store.update_wanted(tx, server.id, Wanted.STOPPED, now)
-            await insert_entry(tx, by, "server.delete", server.label)
+            insert_entry(tx, by, "server.delete", server.label)
             tx.changed(DUE, REMOVALS, server_topic(server.id))
 
     async def keep(self, by: By, key: ServerKey) -> None:
@@ -65,7 +65,7 @@ class Care(Struct, frozen=True):
                 raise NoSuchServer(key)
             if server.removal is not None:
                 await store.update_server(tx, server.id, removal=None)
-                await insert_entry(tx, by, "server.undelete", server.label)
+                insert_entry(tx, by, "server.undelete", server.label)
                 tx.changed(server_topic(server.id))
 
     async def story(self, server: Server) -> list[Progress]:

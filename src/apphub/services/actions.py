@@ -81,7 +81,7 @@ class Services(Struct, frozen=True):
                 "oauth_redirect_uri": new.oauth_redirect_uri,
                 "oauth_allowed_scopes": list(new.oauth_allowed_scopes),
             }
-            await insert_entry(tx, by, "service.create", f"service:{new.name}", after=after)
+            insert_entry(tx, by, "service.create", f"service:{new.name}", after=after)
             tx.changed(RIGHTS, SERVICES)
             return await store.get_service(tx, new.name)
 
@@ -95,7 +95,7 @@ class Services(Struct, frozen=True):
                 raise NotModifiable(f"Service {name} is not modifiable at runtime")
             await store.delete_service(tx, service.id)
             before = {"admin": service.admin, "url": service.url}
-            await insert_entry(tx, by, "service.delete", service.label, before=before)
+            insert_entry(tx, by, "service.delete", service.label, before=before)
             tx.changed(RIGHTS, SERVICES)
 
     def _check(self, new: NewService) -> None:

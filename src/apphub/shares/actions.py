@@ -87,7 +87,7 @@ class Shares(Struct, frozen=True):
             else:
                 merged = list(dict.fromkeys((*share.scopes, *wanted)))
                 await store.update_share(tx, share.id, scopes=merged, expires=expires or share.expires)
-            await insert_entry(
+            insert_entry(
                 tx, by, "share.grant", server.label, after={"with": str(whom), "scopes": list(wanted)}
             )
             tx.changed(RIGHTS)
@@ -116,7 +116,7 @@ class Shares(Struct, frozen=True):
                 await store.update_share(tx, share.id, scopes=left)
             else:
                 await store.delete_share(tx, share.id)
-            await insert_entry(
+            insert_entry(
                 tx, by, "share.revoke", server.label, before={"with": str(whom), "scopes": sorted(taken)}
             )
             tx.changed(RIGHTS)
@@ -127,7 +127,7 @@ class Shares(Struct, frozen=True):
         async with self.db.write() as tx:
             server = await self._server(tx, key)
             await store.delete_shares_of(tx, server.id)
-            await insert_entry(tx, by, "share.revoke", server.label, before={"with": "everybody"})
+            insert_entry(tx, by, "share.revoke", server.label, before={"with": "everybody"})
             tx.changed(RIGHTS)
 
     async def find(self, key: ServerKey, whom: With) -> Share:
@@ -172,7 +172,7 @@ class Shares(Struct, frozen=True):
             await self._gate(tx, server)
             expires = now + (life or CODE_LIFE)
             code_id = await store.insert_code(tx, server.id, secret, scopes=wanted, now=now, expires=expires)
-            await insert_entry(
+            insert_entry(
                 tx, by, "share.code", server.label, after={"id": f"sc_{code_id}", "scopes": list(wanted)}
             )
             code = (await store.list_codes(tx, store.by_id(code_id), now=now))[0]
@@ -205,7 +205,7 @@ class Shares(Struct, frozen=True):
                 merged = list(dict.fromkeys((*share.scopes, *code.scopes)))
                 await store.update_share(tx, share.id, scopes=merged)
             await store.note_exchange(tx, code.id, now)
-            await insert_entry(
+            insert_entry(
                 tx,
                 by,
                 "share.accept",
@@ -235,9 +235,7 @@ class Shares(Struct, frozen=True):
             if not codes and wire_id is not None:
                 raise NotFound(f"No code found matching id={shown(wire_id)}")
             await store.delete_codes(tx, [code.id for code in codes])
-            await insert_entry(
-                tx, by, "share.code.revoke", server.label, before=[code.wire_id for code in codes]
-            )
+            insert_entry(tx, by, "share.code.revoke", server.label, before=[code.wire_id for code in codes])
 
     async def server(self, key: ServerKey) -> Server:
         """The server; raises `NoServerToShare`."""
