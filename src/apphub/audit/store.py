@@ -37,7 +37,7 @@ def _row(by: By, action: str, target: str, before: Any, after: Any) -> dict[str,
 
 
 def insert_entry(tx: Tx, by: By, action: str, target: str, *, before: Any = None, after: Any = None) -> None:
-    """Note that `by` did `action` (`group.members.add`) to `target` (`group:analysts`), once that is committed. No secrets."""
+    """Note that `by` did `action` (`group.members.add`) to `target` (`group:analysts`), in the same commit. No secrets."""
     tx.later(_INSERT, _row(by, action, target, before, after))
 
 
